@@ -1,0 +1,216 @@
+//! What time it is, on two clocks at once.
+//!
+//! This is the only file that reads a clock; everything else takes a [`Moment`] as an argument.
+//! A `Moment` holds both the monotonic and the wall clock, because each lies in its own way: the
+//! monotonic clock of most systems stands still while the machine is suspended, and the wall clock
+//! jumps when somebody sets it. A deadline counts as reached when *either* clock has reached it, so
+//! neither fault can make a dead token look alive.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// One reading of both clocks, or a deadline on both.
+///
+/// All arithmetic saturates; none of it panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    monotonic: Duration,
+    unix: Duration,
+}
+
+/// Where the time comes from.
+///
+/// The default is [`SystemClock`]. Tests use the manual clock of the `test-util` feature.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// Reads both clocks.
+    fn now(&self) -> Moment;
+
+    /// Waits for `duration`, measured on the monotonic clock.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future holds nothing; dropping it ends the wait.
+    fn sleep(&self, duration: Duration) -> Sleep;
+}
+
+/// The future of [`Clock::sleep`].
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The clocks of the operating system, with tokio's timer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+// === impl Moment ===
+
+impl Moment {
+    /// A moment that every reading has reached.
+    pub(crate) const PAST: Moment = Moment::new(Duration::ZERO, Duration::ZERO);
+    /// A moment that no reading reaches.
+    pub(crate) const NEVER: Moment = Moment::new(Duration::MAX, Duration::MAX);
+
+    /// A reading: time since the monotonic clock's own start, and since 1970-01-01 UTC.
+    #[must_use]
+    pub const fn new(monotonic: Duration, unix: Duration) -> Self {
+        Self { monotonic, unix }
+    }
+
+    /// The wall clock's part.
+    ///
+    /// A moment beyond what the platform can represent gives the latest second that it can, or the
+    /// epoch where even that is not to be had.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        const YEAR_9999: Duration = Duration::from_secs(253_402_300_799);
+        UNIX_EPOCH
+            .checked_add(self.unix.min(YEAR_9999))
+            .unwrap_or(UNIX_EPOCH)
+    }
+
+    /// Time since 1970-01-01 UTC by the wall clock.
+    #[must_use]
+    pub const fn unix(&self) -> Duration {
+        self.unix
+    }
+
+    /// Time since the monotonic clock's own start.
+    #[must_use]
+    pub const fn monotonic(&self) -> Duration {
+        self.monotonic
+    }
+
+    /// This moment, `duration` later on both clocks.
+    #[must_use]
+    pub const fn after(self, duration: Duration) -> Self {
+        Self::new(
+            self.monotonic.saturating_add(duration),
+            self.unix.saturating_add(duration),
+        )
+    }
+
+    /// This moment, `duration` earlier on both clocks.
+    #[must_use]
+    pub const fn before(self, duration: Duration) -> Self {
+        Self::new(
+            self.monotonic.saturating_sub(duration),
+            self.unix.saturating_sub(duration),
+        )
+    }
+
+    /// Whether `now` has reached this deadline on either clock.
+    #[must_use]
+    pub fn reached(&self, now: Moment) -> bool {
+        now.monotonic >= self.monotonic || now.unix >= self.unix
+    }
+
+    /// What is left of this deadline at `now`, on the clock that has less left.
+    #[must_use]
+    pub fn remaining(&self, now: Moment) -> Duration {
+        let monotonic = self.monotonic.saturating_sub(now.monotonic);
+        monotonic.min(self.unix.saturating_sub(now.unix))
+    }
+
+    /// The deadline that is reached first, clock by clock.
+    #[must_use]
+    pub fn earliest(self, other: Moment) -> Self {
+        Self::new(
+            self.monotonic.min(other.monotonic),
+            self.unix.min(other.unix),
+        )
+    }
+
+    /// The deadline that is reached last, clock by clock.
+    #[must_use]
+    pub fn latest(self, other: Moment) -> Self {
+        Self::new(
+            self.monotonic.max(other.monotonic),
+            self.unix.max(other.unix),
+        )
+    }
+
+    /// The deadline at `wall`, seen from `now`: the monotonic part is as far away as the wall's.
+    #[must_use]
+    pub fn at_wall(wall: SystemTime, now: Moment) -> Self {
+        let unix = wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let monotonic = match unix.checked_sub(now.unix) {
+            Some(ahead) => now.monotonic.saturating_add(ahead),
+            None => now.monotonic.saturating_sub(now.unix - unix),
+        };
+        Self::new(monotonic, unix)
+    }
+}
+
+// === impl SystemClock ===
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        static START: LazyLock<Instant> = LazyLock::new(instant);
+        // `elapsed` would be a second way to read the clock; there is only `instant`.
+        let monotonic = instant().saturating_duration_since(*START);
+        Moment::new(monotonic, unix())
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+fn unix() -> Duration {
+    // A wall clock set before 1970 reads as 1970: tokens with an absolute expiry then look alive
+    // for too long on this clock alone, which is why the monotonic one decides beside it.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(monotonic: u64, unix: u64) -> Moment {
+        Moment::new(Duration::from_secs(monotonic), Duration::from_secs(unix))
+    }
+
+    #[test]
+    fn a_deadline_is_reached_when_either_clock_says_so() {
+        let deadline = at(100, 1_100);
+        assert!(!deadline.reached(at(99, 1_099)));
+        assert!(deadline.reached(at(100, 1_000)), "the wall was set back");
+        assert!(deadline.reached(at(10, 1_100)), "the machine was suspended");
+    }
+
+    #[test]
+    fn remaining_is_that_of_the_clock_with_less_left() {
+        let deadline = at(100, 1_100);
+        assert_eq!(deadline.remaining(at(40, 1_090)), Duration::from_secs(10));
+        assert_eq!(deadline.remaining(at(95, 1_000)), Duration::from_secs(5));
+        assert_eq!(deadline.remaining(at(200, 900)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wall_deadline_is_as_far_away_on_the_monotonic_clock() {
+        let now = at(50, 1_000);
+        let wall = UNIX_EPOCH + Duration::from_secs(1_030);
+        assert_eq!(Moment::at_wall(wall, now), at(80, 1_030));
+        let past = UNIX_EPOCH + Duration::from_secs(990);
+        assert!(Moment::at_wall(past, now).reached(now));
+    }
+
+    #[test]
+    fn arithmetic_saturates_at_both_ends() {
+        assert_eq!(Moment::NEVER.after(Duration::MAX), Moment::NEVER);
+        assert_eq!(Moment::PAST.before(Duration::MAX), Moment::PAST);
+        assert!(!Moment::NEVER.reached(at(u32::MAX.into(), u32::MAX.into())));
+        assert!(Moment::NEVER.wall() > UNIX_EPOCH);
+    }
+}
