@@ -159,12 +159,18 @@ impl Clock for SystemClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the monotonic clock"
+)]
 fn instant() -> Instant {
     Instant::now()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the wall clock"
+)]
 fn unix() -> Duration {
     // A wall clock set before 1970 reads as 1970: tokens with an absolute expiry then look alive
     // for too long on this clock alone, which is why the monotonic one decides beside it.

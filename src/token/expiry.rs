@@ -36,10 +36,20 @@ pub(crate) fn access(token: &Token, age: Age, default: Option<Duration>) -> Opti
 
 /// When the refresh token dies; none means that nobody knows.
 pub(crate) fn refresh(token: &Token, age: Age, default: Option<Duration>) -> Option<Expiry> {
-    resolve(token.refresh_lifetime(), token.refresh_token()?, age, default)
+    resolve(
+        token.refresh_lifetime(),
+        token.refresh_token()?,
+        age,
+        default,
+    )
 }
 
-fn resolve(stated: Lifetime, secret: &Secret, age: Age, default: Option<Duration>) -> Option<Expiry> {
+fn resolve(
+    stated: Lifetime,
+    secret: &Secret,
+    age: Age,
+    default: Option<Duration>,
+) -> Option<Expiry> {
     match stated {
         Lifetime::In(lifetime) => Some(age.expiry_in(lifetime)),
         Lifetime::At(wall) => {
@@ -63,7 +73,10 @@ fn from_jwt(secret: &Secret, age: Age) -> Option<Expiry> {
     let ahead = claims.exp.saturating_sub(now.unix()).min(LONGEST);
     let behind = now.unix().saturating_sub(claims.exp);
     let at = now.after(ahead).before(behind);
-    Some(Expiry { at, lifetime: whole.unwrap_or(ahead).min(LONGEST) })
+    Some(Expiry {
+        at,
+        lifetime: whole.unwrap_or(ahead).min(LONGEST),
+    })
 }
 
 // === impl Age ===
@@ -84,7 +97,10 @@ impl Age {
     }
 
     fn expiry_in(self, lifetime: Duration) -> Expiry {
-        Expiry { at: self.origin().after(lifetime), lifetime }
+        Expiry {
+            at: self.origin().after(lifetime),
+            lifetime,
+        }
     }
 }
 
@@ -104,7 +120,10 @@ mod tests {
     }
 
     fn fresh() -> Age {
-        Age::Fresh { asked_at: ASKED, now: ASKED.after(secs(3)) }
+        Age::Fresh {
+            asked_at: ASKED,
+            now: ASKED.after(secs(3)),
+        }
     }
 
     fn jwt(exp: u64, iat: Option<u64>) -> String {
@@ -117,7 +136,13 @@ mod tests {
     fn lifetimes_count_from_when_the_request_was_sent() {
         let token = Token::new("a").with_lifetime(secs(1799));
         let expiry = access(&token, fresh(), None).unwrap();
-        assert_eq!(expiry, Expiry { at: ASKED.after(secs(1799)), lifetime: secs(1799) });
+        assert_eq!(
+            expiry,
+            Expiry {
+                at: ASKED.after(secs(1799)),
+                lifetime: secs(1799)
+            }
+        );
     }
 
     #[test]
@@ -132,7 +157,13 @@ mod tests {
     fn a_seeds_jwt_dies_at_its_absolute_exp() {
         let seed = Age::Seed { now: ASKED };
         let alive = access(&Token::new(jwt(10_060, Some(9_460))), seed, None).unwrap();
-        assert_eq!(alive, Expiry { at: ASKED.after(secs(60)), lifetime: secs(600) });
+        assert_eq!(
+            alive,
+            Expiry {
+                at: ASKED.after(secs(60)),
+                lifetime: secs(600)
+            }
+        );
         let dead = access(&Token::new(jwt(9_990, Some(9_000))), seed, None).unwrap();
         assert!(dead.at.reached(ASKED));
     }
@@ -144,7 +175,10 @@ mod tests {
         let defaulted = access(&opaque, fresh(), Some(secs(900))).unwrap();
         assert_eq!(defaulted.at, ASKED.after(secs(900)));
         let token = Token::new(jwt(10_300, Some(10_000))).with_lifetime(Duration::ZERO);
-        assert_eq!(access(&token, fresh(), Some(secs(900))).unwrap().lifetime, secs(300));
+        assert_eq!(
+            access(&token, fresh(), Some(secs(900))).unwrap().lifetime,
+            secs(300)
+        );
     }
 
     #[test]

@@ -70,7 +70,15 @@ mod tests {
     #[test]
     fn anything_else_has_no_claims() {
         let deep = format!("{{\"exp\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
-        for payload in [r"{}", r#"{"exp":"soon"}"#, r#"{"exp":-5}"#, r#"{"exp":1e300}"#, "[]", "", &deep] {
+        for payload in [
+            r"{}",
+            r#"{"exp":"soon"}"#,
+            r#"{"exp":-5}"#,
+            r#"{"exp":1e300}"#,
+            "[]",
+            "",
+            &deep,
+        ] {
             assert_eq!(claims(&jwt(payload)), None, "{payload:.40}");
         }
         for token in ["", "opaque", "a.b", "a.b.c.d", "..", "a.!!.c"] {

@@ -202,7 +202,10 @@ impl Token {
     /// A kept field of the reply.
     #[must_use]
     pub fn extra(&self, name: &str) -> Option<&Secret> {
-        self.extra.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        self.extra
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
     }
 
     /// When the request for this token was sent, if the provider said so.

@@ -73,7 +73,11 @@ mod tests {
     #[test]
     fn no_format_shows_the_text() {
         let secret = Secret::from("canary");
-        for shown in [format!("{secret:?}"), format!("{secret:#?}"), format!("{:?}", Some(&secret))] {
+        for shown in [
+            format!("{secret:?}"),
+            format!("{secret:#?}"),
+            format!("{:?}", Some(&secret)),
+        ] {
             assert!(!shown.contains("canary"), "{shown}");
         }
     }

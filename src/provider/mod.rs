@@ -1,0 +1,130 @@
+//! The side that asks a vendor.
+//!
+//! A [`Provider`] has one duty: given an [`Exchange`], ask the vendor for the next [`Token`]. It
+//! declares what it knows about its vendor in a [`Profile`]; everything else (who asks when, who
+//! waits, what a failure means for the next try) is the cell's work, the same for all vendors.
+//!
+//! # Writing one
+//!
+//! ```
+//! use std::time::Duration;
+//! use serde::Deserialize;
+//! use tower_reauth::{Provider, Token};
+//! use tower_reauth::provider::{Exchange, Profile, ProviderError};
+//!
+//! struct Acme { key: String }
+//!
+//! #[derive(Deserialize)]
+//! struct Reply { token: String, ttl: u64 }
+//!
+//! impl Provider for Acme {
+//!     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+//!         let request = http::Request::post("https://id.acme.example/token")
+//!             .header("x-key", &self.key)
+//!             .body(Default::default())
+//!             .map_err(|_| ProviderError::misconfigured("the key is not a header value"))?;
+//!         let reply = exchange.client().send(request).await?.success()?;
+//!         let body: Reply = reply.json()?;
+//!         Ok(Token::new(body.token).with_lifetime(Duration::from_secs(body.ttl)).with_asked_at(reply.sent_at()))
+//!     }
+//!
+//!     fn profile(&self) -> Profile {
+//!         Profile::new("acme").origins(["https://api.acme.example"])
+//!     }
+//! }
+//! ```
+//!
+//! [`provider_fn`] makes one out of a closure, [`FixedToken`] out of a token that never changes,
+//! and [`BoxProvider`] hides which one it is.
+
+mod boxed;
+mod client;
+mod error;
+mod exchange;
+mod fixed;
+mod function;
+mod identity;
+mod origin;
+mod placement;
+mod profile;
+
+use std::future::Future;
+
+use crate::token::Token;
+
+pub use self::{
+    boxed::BoxProvider,
+    client::{TokenClient, TokenReply},
+    error::{FailureKind, ProviderError},
+    exchange::{Exchange, Reason},
+    fixed::FixedToken,
+    function::{ProviderFn, provider_fn},
+    identity::{SessionId, SessionParts},
+    origin::{Origin, Origins},
+    placement::Placement,
+    profile::{LostReply, Profile, Refusal, Rotation},
+};
+pub(crate) use self::{
+    boxed::ErasedProvider,
+    client::{SendFuture, Transport},
+    exchange::ExchangeParts,
+    origin::OriginIndex,
+    placement::Headers,
+};
+
+/// Asks one vendor for the next token.
+///
+/// One provider serves all sessions of a layer; what differs between sessions is in the exchange.
+///
+/// # Cancel safety
+///
+/// The layer runs `obtain` in a task of its own, so no caller can drop it. It can still be dropped
+/// at any await when its runtime is shut down; the layer then assumes that the refresh token may
+/// have been spent, and goes on as [`Profile::lost_reply`] says. Do not put a time limit of your
+/// own around the whole of it: the token client limits each try and keeps what had arrived.
+pub trait Provider: Send + Sync + 'static {
+    /// Asks the vendor for the next token.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProviderError`] says which of five kinds of failure it was, and with that whether the
+    /// refresh token may have been spent.
+    fn obtain(
+        &self,
+        exchange: Exchange,
+    ) -> impl Future<Output = Result<Token, ProviderError>> + Send;
+
+    /// What is known about the vendor. Read once, when the layer is built.
+    fn profile(&self) -> Profile {
+        Profile::new("custom")
+    }
+
+    /// Pays what an exchange left owing, such as a record that could not be saved. Called after
+    /// every exchange, and again until it succeeds.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that it is still owed.
+    fn settle(
+        &self,
+        session: &SessionId,
+    ) -> impl Future<Output = Result<(), ProviderError>> + Send {
+        let _ = session;
+        async { Ok(()) }
+    }
+
+    /// Takes note of a token that did not come from `obtain`: a new login, handed over by the
+    /// application. Called before the token is used.
+    ///
+    /// # Errors
+    ///
+    /// An error refuses the token; the session goes on with the one it has.
+    fn replace(
+        &self,
+        session: &SessionId,
+        token: &Token,
+    ) -> impl Future<Output = Result<(), ProviderError>> + Send {
+        let _ = (session, token);
+        async { Ok(()) }
+    }
+}

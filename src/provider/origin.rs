@@ -1,0 +1,280 @@
+//! Who may see a token.
+
+use std::{fmt, net::IpAddr};
+
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
+
+use super::ProviderError;
+
+/// A scheme, a host and a port (RFC 6454).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    https: bool,
+    host: Box<str>,
+    port: u16,
+}
+
+/// The origins that may see a session's tokens.
+///
+/// Parsed from URLs such as `https://api.example.com`; plain http is accepted for a loopback
+/// address only. A list that cannot be parsed keeps its error, which is the answer to every call.
+///
+/// ```
+/// use tower_reauth::provider::Origins;
+///
+/// assert!(Origins::from(["https://api.example.com", "http://127.0.0.1:8080"]).check().is_ok());
+/// assert!(Origins::from(["http://api.example.com"]).check().is_err());
+/// assert!(Origins::none().check().is_err());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Origins(Result<Box<[Origin]>, ProviderError>);
+
+/// Which of the declared origins a request goes to: a small number that is cheap to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OriginIndex(u16);
+
+// === impl Origin ===
+
+impl Origin {
+    /// Whether this is the origin of `uri`, which must be absolute.
+    pub(crate) fn is_origin_of(&self, scheme: &Scheme, authority: &Authority) -> bool {
+        let https = *scheme == Scheme::HTTPS;
+        let known = https || *scheme == Scheme::HTTP;
+        let default_port = if https { 443 } else { 80 };
+        // A port that is there and unreadable ("host:", "host:99999") is no port of ours.
+        let port = match authority.port() {
+            Some(port) => Some(port.as_u16()),
+            None if authority.as_str().ends_with(authority.host()) => Some(default_port),
+            None => None,
+        };
+        known
+            && self.https == https
+            && port == Some(self.port)
+            && self.host.eq_ignore_ascii_case(authority.host())
+    }
+
+    fn parse(text: &str, plain_http_anywhere: bool) -> Result<Self, ProviderError> {
+        let uri: Uri = text.parse().map_err(|_| bad(text, "it is not a URL"))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(bad(text, "it needs a scheme and a host"));
+        };
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(bad(text, "it must be a bare host, with a port at most"));
+        }
+        let https = *scheme == Scheme::HTTPS;
+        if !https && *scheme != Scheme::HTTP {
+            return Err(bad(text, "its scheme must be https"));
+        }
+        if !https && !plain_http_anywhere && !is_loopback(authority.host()) {
+            return Err(bad(
+                text,
+                "plain http would show the token to the network; use https",
+            ));
+        }
+        let default_port = if https { 443 } else { 80 };
+        Ok(Self {
+            https,
+            host: authority.host().to_ascii_lowercase().into(),
+            port: authority.port_u16().unwrap_or(default_port),
+        })
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+// === impl Origins ===
+
+impl Origins {
+    /// No origin at all: every call is answered with an error that names the fix.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Ok(Box::default()))
+    }
+
+    /// Parses origins, plain http to any host among them: whoever can listen on the way reads the
+    /// token. For a mesh that encrypts below http.
+    pub fn danger_allowing_plain_http<I>(origins: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Self(
+            origins
+                .into_iter()
+                .map(|text| Origin::parse(text.as_ref(), true))
+                .collect(),
+        )
+    }
+
+    /// The origins, or why there are none.
+    ///
+    /// # Errors
+    ///
+    /// *Misconfigured*, where one of them cannot be parsed or none was given.
+    pub fn check(&self) -> Result<&[Origin], ProviderError> {
+        match &self.0 {
+            Err(error) => Err(error.clone()),
+            Ok(origins) if origins.is_empty() => Err(ProviderError::misconfigured(
+                "no origins are declared, so no server may see the token: \
+                 name those of the API with `.origins([\"https://…\"])`",
+            )),
+            Ok(origins) => Ok(origins),
+        }
+    }
+
+    /// Which declared origin `uri` is at. A request without an authority is at the one peer that
+    /// its service was built for.
+    pub(crate) fn find(&self, uri: &Uri) -> Option<OriginIndex> {
+        let origins = self.0.as_deref().unwrap_or_default();
+        let Some(authority) = uri.authority() else {
+            return Some(OriginIndex::PEER);
+        };
+        let scheme = uri.scheme()?;
+        let found = origins
+            .iter()
+            .position(|origin| origin.is_origin_of(scheme, authority))?;
+        u16::try_from(found).ok().map(OriginIndex)
+    }
+}
+
+impl<T: AsRef<str>, const N: usize> From<[T; N]> for Origins {
+    fn from(origins: [T; N]) -> Self {
+        Self(
+            origins
+                .iter()
+                .map(|text| Origin::parse(text.as_ref(), false))
+                .collect(),
+        )
+    }
+}
+
+impl<T: AsRef<str>> From<&[T]> for Origins {
+    fn from(origins: &[T]) -> Self {
+        Self(
+            origins
+                .iter()
+                .map(|text| Origin::parse(text.as_ref(), false))
+                .collect(),
+        )
+    }
+}
+
+impl<T: AsRef<str>> From<Vec<T>> for Origins {
+    fn from(origins: Vec<T>) -> Self {
+        Self::from(origins.as_slice())
+    }
+}
+
+// === impl OriginIndex ===
+
+impl OriginIndex {
+    /// The peer of requests without an authority.
+    pub(crate) const PEER: OriginIndex = OriginIndex(u16::MAX);
+}
+
+/// Whether `host`, as a URL spells it, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+/// The host is shown: it was written by the application's author. Nothing before an `@` is.
+fn bad(text: &str, why: &'static str) -> ProviderError {
+    let shown = text.rsplit('@').next().unwrap_or_default();
+    ProviderError::misconfigured(format!("the origin {shown:?} cannot be used: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(declared: &str, uri: &str) -> bool {
+        let origins = Origins::from([declared]);
+        origins.check().expect("a good origin");
+        origins.find(&uri.parse().expect("a good URI")).is_some()
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        assert!(finds(
+            "https://api.example.com",
+            "https://API.example.com:443/v1?q#f"
+        ));
+        assert!(finds(
+            "https://api.example.com/ignored",
+            "https://user@api.example.com/"
+        ));
+        assert!(finds(
+            "https://[2001:db8::1]:8443",
+            "https://[2001:DB8::1]:8443/"
+        ));
+        for other in [
+            "http://api.example.com/",
+            "https://api.example.com:444/",
+            "https://api.example.com./",
+            "https://api.example.com.evil.example/",
+            "https://api.example.com@evil.example/",
+            "https://evil.example/https://api.example.com",
+            "ftp://api.example.com/",
+        ] {
+            assert!(!finds("https://api.example.com", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_an_authority_is_at_its_one_peer() {
+        let origins = Origins::from(["https://api.example.com"]);
+        assert_eq!(
+            origins.find(&Uri::from_static("/path")),
+            Some(OriginIndex::PEER)
+        );
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for good in [
+            "http://127.0.0.1:80",
+            "http://127.1.2.3",
+            "http://[::1]:3",
+            "http://localhost",
+        ] {
+            assert!(Origins::from([good]).check().is_ok(), "{good}");
+        }
+        for bad in [
+            "http://10.0.0.1",
+            "http://localhost.evil.example",
+            "api.example.com",
+            "https://",
+            "",
+            "ws://x",
+        ] {
+            let error = Origins::from([bad]).check().expect_err(bad);
+            assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
+        }
+        let meshed = Origins::danger_allowing_plain_http(["http://orders.mesh"]);
+        assert!(
+            meshed
+                .find(&Uri::from_static("http://orders.mesh/1"))
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn an_origin_with_a_password_in_it_is_refused_without_showing_it() {
+        let error = Origins::from(["https://user:canary@api.example.com"])
+            .check()
+            .expect_err("userinfo");
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Where a token goes on a request.
+
+use http::{
+    HeaderName, HeaderValue,
+    header::{AUTHORIZATION, InvalidHeaderValue},
+};
+
+use crate::token::{Secret, zeroizing_bytes};
+
+/// Where a token goes: one or more headers.
+///
+/// ```
+/// use http::HeaderName;
+/// use tower_reauth::provider::Placement;
+///
+/// // `Authorization: Bearer …`, as nearly everywhere:
+/// let placement = Placement::bearer();
+/// // The bare token in a vendor's header, with an API key beside it:
+/// let placement = Placement::header(HeaderName::from_static("x-vendor-jwt"))
+///     .and_fixed(HeaderName::from_static("x-api-key"), "k3y");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Placement(Vec<(HeaderName, Template)>);
+
+#[derive(Clone, Debug)]
+enum Template {
+    Bearer,
+    Bare,
+    Fixed(Secret),
+}
+
+/// Headers made ready once for each token: marked sensitive, zeroed when the last clone is dropped.
+pub(crate) type Headers = Box<[(HeaderName, HeaderValue)]>;
+
+// === impl Placement ===
+
+impl Placement {
+    /// `Authorization: Bearer <token>` (RFC 6750, section 2.1).
+    #[must_use]
+    pub fn bearer() -> Self {
+        Self(vec![(AUTHORIZATION, Template::Bearer)])
+    }
+
+    /// The bare token in the header `name`.
+    #[must_use]
+    pub fn header(name: HeaderName) -> Self {
+        Self(vec![(name, Template::Bare)])
+    }
+
+    /// `Authorization: Bearer <token>` as well.
+    #[must_use]
+    pub fn and_bearer(self) -> Self {
+        self.and(AUTHORIZATION, Template::Bearer)
+    }
+
+    /// The bare token in the header `name` as well.
+    #[must_use]
+    pub fn and_header(self, name: HeaderName) -> Self {
+        self.and(name, Template::Bare)
+    }
+
+    /// A header that is always the same and secret as well, such as an API key.
+    #[must_use]
+    pub fn and_fixed(self, name: HeaderName, value: impl Into<Secret>) -> Self {
+        self.and(name, Template::Fixed(value.into()))
+    }
+
+    /// A header named twice keeps the later meaning.
+    fn and(mut self, name: HeaderName, template: Template) -> Self {
+        self.0.retain(|(existing, _)| *existing != name);
+        self.0.push((name, template));
+        self
+    }
+
+    /// The headers for `access`.
+    ///
+    /// # Errors
+    ///
+    /// The token, or a fixed value, holds bytes that no header may hold.
+    pub(crate) fn headers(&self, access: &Secret) -> Result<Headers, InvalidHeaderValue> {
+        let headers = self.0.iter().map(|(name, template)| {
+            let value = match template {
+                Template::Bearer => sensitive("Bearer ", access),
+                Template::Bare => sensitive("", access),
+                Template::Fixed(value) => sensitive("", value),
+            };
+            Ok((name.clone(), value?))
+        });
+        headers.collect()
+    }
+}
+
+impl Default for Placement {
+    fn default() -> Self {
+        Self::bearer()
+    }
+}
+
+/// A header value whose bytes are zeroed on drop. `http` clones such a value by reference count.
+fn sensitive(prefix: &str, secret: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut buffer = Vec::with_capacity(prefix.len() + secret.expose().len());
+    buffer.extend_from_slice(prefix.as_bytes());
+    buffer.extend_from_slice(secret.expose().as_bytes());
+    let mut value = HeaderValue::from_maybe_shared(zeroizing_bytes(buffer))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_sensitive_and_redacted() {
+        let csp = HeaderName::from_static("csp-auth-token");
+        let headers = Placement::bearer()
+            .and_header(csp)
+            .headers(&Secret::from("canary"))
+            .unwrap();
+        assert_eq!(headers[0].1, "Bearer canary");
+        assert_eq!(headers[1].1, "canary");
+        assert!(headers.iter().all(|(_, value)| value.is_sensitive()));
+        assert!(!format!("{headers:?}").contains("canary"));
+    }
+
+    #[test]
+    fn bytes_that_break_a_header_are_an_error() {
+        for bad in ["a\r\nb: c", "a\nb", "a\0b"] {
+            assert!(
+                Placement::bearer().headers(&Secret::from(bad)).is_err(),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_header_named_twice_is_there_once() {
+        let name = HeaderName::from_static("x-token");
+        let placement = Placement::header(name.clone()).and_fixed(name, "later");
+        let headers = placement.headers(&Secret::from("t")).unwrap();
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers[0].1, "later");
+    }
+}

@@ -1,0 +1,197 @@
+//! What a provider declares about its vendor.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Origins, Placement, SessionId, SessionParts};
+
+/// The facts about a vendor that decide how its sessions are kept.
+///
+/// The defaults are those of a plain OAuth 2.0 server: `Authorization: Bearer`, 401 means refused,
+/// a refresh token may rotate.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub(crate) parts: SessionParts,
+    pub(crate) placement: Placement,
+    pub(crate) origins: Origins,
+    pub(crate) refusal: Refusal,
+    pub(crate) rotation: Rotation,
+    lost_reply: Option<LostReply>,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) refresh_lifetime: Option<Duration>,
+    pub(crate) needs_seed: bool,
+}
+
+/// Whether refresh tokens rotate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rotation {
+    /// Every exchange gives a new one and kills the old. If a reply lacks it, the session ends
+    /// with its access token.
+    Must,
+    /// A reply may hold a new one; else the old one stays good.
+    May,
+    /// The credential stays the same: an API token, a client secret.
+    Never,
+}
+
+/// What to do when a refresh token may have been spent and the reply is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LostReply {
+    /// Sending it again does no harm.
+    Harmless,
+    /// The vendor accepts the old one again for this long after it was spent.
+    ReplayWithin(Duration),
+    /// Spend the old one once more, but only when the access token is dead and the first request
+    /// can no longer be under way: giving up would lose the session anyway.
+    LastResort,
+    /// Never again; somebody has to log in.
+    Never,
+}
+
+/// Which responses of an API say that the token is not good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    statuses: Vec<StatusCode>,
+}
+
+// === impl Profile ===
+
+impl Profile {
+    /// The profile of a plain OAuth 2.0 vendor of this name. The name is shown in errors and events.
+    #[must_use]
+    pub fn new(vendor: impl Into<String>) -> Self {
+        Self {
+            parts: SessionParts {
+                namespace: String::new(),
+                vendor: vendor.into(),
+                base_url: String::new(),
+                client: String::new(),
+                account: String::new(),
+                scope: String::new(),
+                resource: Vec::new(),
+                audience: Vec::new(),
+                binding: String::new(),
+                session_key: String::new(),
+            },
+            placement: Placement::bearer(),
+            origins: Origins::none(),
+            refusal: Refusal::default(),
+            rotation: Rotation::May,
+            lost_reply: None,
+            lifetime: None,
+            refresh_lifetime: None,
+            needs_seed: false,
+        }
+    }
+
+    /// What makes this provider's tokens different from those of another: all parts but the
+    /// session key, which is the application's.
+    #[must_use]
+    pub fn identity(mut self, parts: SessionParts) -> Self {
+        self.parts = parts;
+        self
+    }
+
+    /// Where the token goes.
+    #[must_use]
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// The origins that may see the token.
+    #[must_use]
+    pub fn origins(mut self, origins: impl Into<Origins>) -> Self {
+        self.origins = origins.into();
+        self
+    }
+
+    /// Which responses mean that the token was refused.
+    #[must_use]
+    pub fn refusal(mut self, refusal: Refusal) -> Self {
+        self.refusal = refusal;
+        self
+    }
+
+    /// Whether refresh tokens rotate.
+    #[must_use]
+    pub fn rotation(mut self, rotation: Rotation) -> Self {
+        self.rotation = rotation;
+        self
+    }
+
+    /// What to do after a lost reply. Without it: harmless where nothing rotates, else a last
+    /// resort.
+    #[must_use]
+    pub fn lost_reply(mut self, rule: LostReply) -> Self {
+        self.lost_reply = Some(rule);
+        self
+    }
+
+    /// The lifetime of access tokens that say nothing about it.
+    #[must_use]
+    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// The lifetime of refresh tokens that say nothing about it.
+    #[must_use]
+    pub fn default_refresh_lifetime(mut self, lifetime: Duration) -> Self {
+        self.refresh_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Says that a session cannot start by itself: it needs a token from a login first.
+    #[must_use]
+    pub fn needs_seed(mut self) -> Self {
+        self.needs_seed = true;
+        self
+    }
+
+    pub(crate) fn lost_reply_rule(&self) -> LostReply {
+        self.lost_reply.unwrap_or(match self.rotation {
+            Rotation::Never => LostReply::Harmless,
+            Rotation::Must | Rotation::May => LostReply::LastResort,
+        })
+    }
+
+    pub(crate) fn session(&self) -> SessionId {
+        SessionId::new(self.parts.clone())
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// No response says so: for a vendor whose API never refuses a token, or a token that cannot
+    /// be refreshed.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            statuses: Vec::new(),
+        }
+    }
+
+    /// These statuses say so.
+    #[must_use]
+    pub fn statuses(statuses: impl IntoIterator<Item = StatusCode>) -> Self {
+        Self {
+            statuses: statuses.into_iter().collect(),
+        }
+    }
+
+    pub(crate) fn has_status(&self, status: StatusCode) -> bool {
+        self.statuses.contains(&status)
+    }
+}
+
+impl Default for Refusal {
+    /// 401, as RFC 6750 has it.
+    fn default() -> Self {
+        Self::statuses([StatusCode::UNAUTHORIZED])
+    }
+}
