@@ -1,7 +1,10 @@
 //! placeholder
 #![forbid(unsafe_code)]
+mod cell;
 pub mod clock;
+mod error;
 pub mod provider;
 pub mod token;
+pub use error::{BoxError, Error};
 pub use provider::Provider;
 pub use token::Token;

@@ -23,7 +23,6 @@ pub(crate) struct ExchangeParts {
     pub(crate) last: Option<Token>,
     pub(crate) refused: Option<Secret>,
     pub(crate) reason: Reason,
-    pub(crate) began_at: Moment,
     pub(crate) deadline: Moment,
     pub(crate) session: SessionId,
     pub(crate) client: TokenClient,

@@ -234,6 +234,11 @@ impl Token {
         self
     }
 
+    /// Whether the vendor said nothing about how long the access token lives.
+    pub(crate) fn states_no_lifetime(&self) -> bool {
+        self.lifetime == Lifetime::Unknown
+    }
+
     /// Whether both have the same access token.
     pub(crate) fn same_access(&self, other: &Token) -> bool {
         self.access.is_some() && self.access == other.access

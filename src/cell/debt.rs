@@ -1,0 +1,59 @@
+//! What exchanges left owing, such as a record that could not be saved.
+//!
+//! One task at a time pays. While it holds a [`Debt`], the cell counts as busy; a flight that
+//! lands meanwhile adds to the debt and leaves it to that task. If the task dies, the debt stays
+//! and the next flight's task pays it.
+
+use super::{Cell, wake};
+
+/// The right, and the duty, to pay.
+#[derive(Debug)]
+pub(super) struct Debt<'a>(&'a Cell);
+
+// === impl Cell ===
+
+impl Cell {
+    /// Takes on the debt, unless somebody else has.
+    pub(super) fn begin_settling(&self) -> Option<Debt<'_>> {
+        let mut state = self.lock();
+        if state.settling || !state.owed {
+            return None;
+        }
+        state.settling = true;
+        Some(Debt(self))
+    }
+}
+
+// === impl Debt ===
+
+impl Debt<'_> {
+    /// Whether there is something to pay; it counts as paid from here on. The last answer, no,
+    /// ends the settling in the same step, so that a landing in between finds a payer.
+    pub(super) fn is_owed(&self) -> bool {
+        let mut state = self.0.lock();
+        let owed = std::mem::take(&mut state.owed);
+        if !owed {
+            state.settling = false;
+        }
+        owed
+    }
+
+    /// Notes that the last payment failed.
+    pub(super) fn still_owed(&self) {
+        self.0.lock().owed = true;
+    }
+}
+
+impl Drop for Debt<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if state.settling {
+            // The task died between taking the debt and paying it.
+            state.settling = false;
+            state.owed = true;
+        }
+        let wakers = state.watch.changed();
+        drop(state);
+        wake(wakers);
+    }
+}

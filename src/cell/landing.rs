@@ -1,0 +1,391 @@
+//! How a flight ends, and how a token gets into the cell.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Cell, State,
+    flight::Ending,
+    ledger::Ask,
+    schedule::{self, Access, Plan},
+    snapshot::Snapshot,
+    wake,
+};
+use crate::{
+    clock::Moment,
+    error::Error,
+    provider::{
+        Exchange, ExchangeParts, FailureKind, Headers, LostReply, ProviderError, Reason, Rotation,
+        SessionId, TokenClient,
+    },
+    token::{
+        Token,
+        expiry::{self, Age, Expiry},
+    },
+};
+
+/// The right to fly: held by the task that makes the exchange, and the end of the flight when it
+/// is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    cell: Arc<Cell>,
+    lineage: u64,
+    last: Option<Token>,
+    ask: Ask,
+    /// When the latest try began; none while nothing can have been sent.
+    asked_at: Option<Moment>,
+    tries: u32,
+    landed: bool,
+}
+
+/// A reply with its headers made ready.
+struct Arrival {
+    token: Token,
+    headers: Headers,
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    pub(super) fn new(cell: Arc<Cell>, lineage: u64, last: Option<Token>, ask: Ask) -> Self {
+        Self {
+            cell,
+            lineage,
+            last,
+            ask,
+            asked_at: None,
+            tries: 0,
+            landed: false,
+        }
+    }
+
+    /// What the provider gets for its next try.
+    pub(crate) fn exchange(&mut self, session: &SessionId, client: &TokenClient) -> Exchange {
+        let now = self.cell.now();
+        self.asked_at = Some(now);
+        self.tries += 1;
+        let access = self.last.as_ref().and_then(Token::access_token);
+        Exchange::new(ExchangeParts {
+            last: self.last.clone(),
+            refused: access
+                .filter(|_| self.ask.reason == Reason::Refused)
+                .cloned(),
+            reason: self.ask.reason,
+            deadline: now.after(schedule::EXCHANGE),
+            session: session.clone(),
+            client: client.clone(),
+        })
+    }
+
+    /// How long to wait before the same flight asks once more: only where the vendor hands out a
+    /// lost reply again, and only while it does.
+    pub(crate) fn replay_after(&self, error: &ProviderError) -> Option<Duration> {
+        let LostReply::ReplayWithin(window) = self.cell.rules().lost_reply else {
+            return None;
+        };
+        let lost = error.kind() == FailureKind::UnknownOutcome
+            && error.salvaged().is_none()
+            && self.ask.refresh.is_some();
+        let pause = schedule::pause_without_token(self.tries, fastrand::f64());
+        let closed = self
+            .ask
+            .began_at
+            .after(window)
+            .reached(self.cell.now().after(pause));
+        (lost && !closed).then_some(pause)
+    }
+
+    /// Ends the flight with what the provider returned.
+    pub(crate) fn land(mut self, result: Result<Token, ProviderError>) {
+        self.landed = true;
+        let asked_at = self.asked_at.unwrap_or(self.ask.began_at);
+        self.finish(|cell, state, ask, now| match result {
+            Ok(token) => cell.arrive(state, token, ask, (asked_at, now)),
+            Err(error) => cell.fail(state, error, ask, (asked_at, now)),
+        });
+    }
+
+    /// Ends a flight that never began, with nothing noted against the session.
+    pub(crate) fn abandon(mut self, error: Error) {
+        self.landed = true;
+        self.finish(|_, _, _, _| Ending::Failed(error));
+    }
+
+    fn finish(&self, end: impl FnOnce(&Cell, &mut State, &Ask, Moment) -> Ending) {
+        let cell = &self.cell;
+        let now = cell.now();
+        let mut state = cell.lock();
+        let ending = if state.lineage == self.lineage {
+            end(cell, &mut state, &self.ask, now)
+        } else {
+            Ending::Superseded
+        };
+        let snapshot = Arc::clone(&cell.snapshot.load());
+        cell.postpone(&snapshot, cell.next_attempt(&state, &snapshot, now));
+        state.failure = match &ending {
+            Ending::Failed(error) => Some(error.clone()),
+            _ => None,
+        };
+        if let Some(error) = state.failure.clone().filter(Error::is_login_required) {
+            state.login_required = Some(error);
+        }
+        let waiters = state.board.end(ending);
+        let watchers = state.watch.changed();
+        drop(state);
+        wake(waiters);
+        wake(watchers);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.landed {
+            let began = self.asked_at.is_some();
+            let panicked = std::thread::panicking();
+            self.finish(|_, state, ask, now| {
+                let unsent = Ask {
+                    refresh: None,
+                    ..ask.clone()
+                };
+                let ask = if began { ask } else { &unsent };
+                Ending::Failed(state.ledger.died(panicked, ask, now))
+            });
+        }
+    }
+}
+
+// === impl Cell ===
+
+impl Cell {
+    /// Takes a token that did not come from an exchange: a seed, or a new login. It begins a new
+    /// lineage, and wipes what was held against the old one.
+    pub(crate) fn adopt(&self, token: Token) -> Result<(), ProviderError> {
+        let now = self.clock.now();
+        let headers = match token.access_token() {
+            Some(access) => self.headers(access)?,
+            None if token.refresh_token().is_some() => Headers::default(),
+            None => {
+                return Err(ProviderError::misconfigured(
+                    "the token to start from is empty",
+                ));
+            }
+        };
+        let age = token
+            .asked_at()
+            .map_or(Age::Seed { now }, |asked_at| Age::Fresh { asked_at, now });
+        let expires = expiry::access(&token, age, None);
+        let refresh_expires = expiry::refresh(&token, age, self.profile.refresh_lifetime);
+        let mut state = self.lock();
+        state.lineage += 1;
+        state.ledger.succeeded();
+        state.refusals = Default::default();
+        state.failure = None;
+        state.login_required = None;
+        let snapshot = self.snapshot_of(Arrival { token, headers }, expires, refresh_expires, now);
+        self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
+        let wakers = state.watch.changed();
+        drop(state);
+        wake(wakers);
+        Ok(())
+    }
+
+    /// Publishes what an exchange brought.
+    fn arrive(
+        &self,
+        state: &mut State,
+        token: Token,
+        ask: &Ask,
+        (asked_at, now): (Moment, Moment),
+    ) -> Ending {
+        let previous = Arc::clone(&self.snapshot.load());
+        let arrival = match self.prepare(token) {
+            Ok(arrival) => arrival,
+            Err(error) => return self.fail(state, error, ask, (asked_at, now)),
+        };
+        let age = Age::Fresh {
+            asked_at: arrival.token.asked_at().unwrap_or(asked_at),
+            now,
+        };
+        let expires = self.access_expiry(&arrival.token, &previous, age);
+        let (arrival, refresh_expires, renewed) = self.refresh_of(arrival, &previous, age);
+        let login_required = self.end_of_rotation(&arrival.token, &previous);
+        let mut snapshot = self.snapshot_of(arrival, expires, refresh_expires, now);
+        if !renewed {
+            // The exchange did not make the refresh token live longer, and the next would not.
+            snapshot.plan.keep_alive = Moment::NEVER;
+        }
+        if let (Some(origin), true) = (ask.refused_by, snapshot.generation > previous.generation) {
+            state
+                .refusals
+                .exchange_brought(origin, snapshot.generation, now);
+        }
+        let usable = snapshot.is_usable(now);
+        self.snapshot.store(snapshot);
+        state.ledger.succeeded();
+        state.owed = true;
+        state.login_required = login_required;
+        if usable {
+            return Ending::Landed;
+        }
+        let error = ProviderError::transient("the token had expired when it arrived");
+        let ask = Ask {
+            refresh: None,
+            access_dead: Moment::PAST,
+            ..ask.clone()
+        };
+        Ending::Failed(state.ledger.failed(error, &ask, self.rules(), now))
+    }
+
+    /// Notes a failed exchange, and keeps what arrived all the same.
+    fn fail(
+        &self,
+        state: &mut State,
+        error: ProviderError,
+        ask: &Ask,
+        (asked_at, now): (Moment, Moment),
+    ) -> Ending {
+        let salvaged = error.salvaged().cloned();
+        let mut ask = ask.clone();
+        match salvaged {
+            Some(token)
+                if token
+                    .access_token()
+                    .is_some_and(|access| self.headers(access).is_ok()) =>
+            {
+                return self.arrive(state, token, &ask, (asked_at, now));
+            }
+            Some(token) if token.refresh_token().is_some() => {
+                self.keep_refresh_token(&token, Age::Fresh { asked_at, now });
+                state.owed = true;
+                ask.refresh = None;
+            }
+            _ => {}
+        }
+        if error.kind() == FailureKind::Throttled {
+            self.floor.raise(&error, now);
+        }
+        Ending::Failed(state.ledger.failed(error, &ask, self.rules(), now))
+    }
+
+    /// Puts the refresh token of `salvaged` beside the access token that there is.
+    fn keep_refresh_token(&self, salvaged: &Token, age: Age) {
+        let mut snapshot = Snapshot::clone(&self.snapshot.load());
+        let Some(refresh) = salvaged.refresh_token() else {
+            return;
+        };
+        let token = match snapshot.token.take() {
+            Some(token) => token.with_refresh_token(refresh.clone()),
+            None => salvaged.clone(),
+        };
+        snapshot.token = Some(token);
+        snapshot.refresh_expires = expiry::refresh(salvaged, age, self.profile.refresh_lifetime);
+        self.snapshot.store(snapshot);
+    }
+
+    /// Makes the headers ready. A token that cannot be one is an error that keeps the rest.
+    fn prepare(&self, token: Token) -> Result<Arrival, ProviderError> {
+        let headers = match token.access_token() {
+            Some(access) => self.headers(access),
+            None => Err(ProviderError::unknown_outcome(
+                "the reply holds no access token",
+            )),
+        };
+        match headers {
+            Ok(headers) => Ok(Arrival { token, headers }),
+            Err(error) => Err(match token.refresh_token() {
+                Some(refresh) => error.salvaging(Token::from_refresh_token(refresh.clone())),
+                None => error,
+            }),
+        }
+    }
+
+    fn headers(&self, access: &crate::token::Secret) -> Result<Headers, ProviderError> {
+        self.profile.placement.headers(access).map_err(|_| {
+            ProviderError::unknown_outcome("the access token holds bytes that no header may hold")
+        })
+    }
+
+    /// The same access token again does not live longer for it, unless the vendor says so.
+    fn access_expiry(&self, token: &Token, previous: &Snapshot, age: Age) -> Option<Expiry> {
+        let same = previous
+            .token
+            .as_ref()
+            .is_some_and(|last| last.same_access(token));
+        if same && token.states_no_lifetime() {
+            return previous.expires;
+        }
+        expiry::access(token, age, self.profile.lifetime)
+    }
+
+    /// The refresh token that counts from now on, its expiry, and whether that is a new one.
+    fn refresh_of(
+        &self,
+        arrival: Arrival,
+        previous: &Snapshot,
+        age: Age,
+    ) -> (Arrival, Option<Expiry>, bool) {
+        let Arrival { token, headers } = arrival;
+        if token.refresh_token().is_some() || self.profile.rotation == Rotation::Must {
+            let expires = expiry::refresh(&token, age, self.profile.refresh_lifetime);
+            return (Arrival { token, headers }, expires, true);
+        }
+        let token = match &previous.token {
+            Some(last) => token.inheriting_refresh_from(last),
+            None => token,
+        };
+        (Arrival { token, headers }, previous.refresh_expires, false)
+    }
+
+    /// Where every exchange must give a new refresh token and this one gave none, the session ends
+    /// with the access token: said now, not when it is too late.
+    fn end_of_rotation(&self, token: &Token, previous: &Snapshot) -> Option<Error> {
+        let had_one = previous
+            .token
+            .as_ref()
+            .is_some_and(|last| last.refresh_token().is_some());
+        let ended =
+            self.profile.rotation == Rotation::Must && had_one && token.refresh_token().is_none();
+        ended.then(|| {
+            Error::login_required(ProviderError::refused(
+                "the reply held no new refresh token, so the session ends with its access token",
+            ))
+        })
+    }
+
+    fn snapshot_of(
+        &self,
+        arrival: Arrival,
+        expires: Option<Expiry>,
+        refresh_expires: Option<Expiry>,
+        now: Moment,
+    ) -> Snapshot {
+        let Arrival { token, headers } = arrival;
+        let previous = self.snapshot.load();
+        let access = match (token.access_token(), expires) {
+            (None, _) => Access::None,
+            (Some(_), None) => Access::Unknown,
+            (Some(_), Some(expiry)) => Access::Until(expiry),
+        };
+        let hint = token
+            .refresh_hint()
+            .map(|hint| token.asked_at().unwrap_or(now).after(hint));
+        let plan = Plan::new(access, refresh_expires, hint, now, fastrand::f64());
+        let same = previous
+            .token
+            .as_ref()
+            .is_some_and(|last| last.same_access(&token));
+        let generation = match access {
+            Access::None => previous.generation,
+            _ if same => previous.generation,
+            _ => previous.generation.next(),
+        };
+        Snapshot {
+            generation,
+            token: Some(token),
+            headers,
+            plan,
+            attention: plan.attention(),
+            expires,
+            refresh_expires,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What earlier exchanges forbid.
+//!
+//! A failure is kept here until a success, or a login, wipes it: how long to pause, which refresh
+//! token is refused for good, which may have been spent already. The next exchange asks first.
+
+use std::time::Duration;
+
+use super::{
+    schedule::{self, Respend, Spend},
+    sync::{Mutex, lock},
+};
+use crate::{
+    clock::Moment,
+    error::Error,
+    provider::{FailureKind, LostReply, OriginIndex, ProviderError, Reason, Rotation},
+    token::Secret,
+};
+
+/// The failures of one session since its last success.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    failures: u32,
+    pause: Option<Pause>,
+    refused: Option<(Secret, Error)>,
+    spent: Option<(Secret, Spend, ProviderError)>,
+}
+
+#[derive(Debug)]
+struct Pause {
+    until: Moment,
+    error: Error,
+}
+
+/// An exchange that somebody would like to begin, or has finished.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) reason: Reason,
+    /// Who refused the access token, where that is the reason.
+    pub(super) refused_by: Option<OriginIndex>,
+    /// The refresh token that it would spend.
+    pub(super) refresh: Option<Secret>,
+    /// When the access token stops being of use; past where a server has refused it.
+    pub(super) access_dead: Moment,
+    pub(super) began_at: Moment,
+}
+
+/// The vendor's rules that a ledger is kept by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) rotation: Rotation,
+    pub(super) lost_reply: LostReply,
+}
+
+/// A pause that a token endpoint asked for, which all sessions of a layer keep.
+#[derive(Debug)]
+pub(crate) struct Floor(Mutex<Option<(Moment, ProviderError)>>);
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Why the exchange may not begin now, and when it may, as far as that is known.
+    pub(super) fn forbids(&self, ask: &Ask, rules: Rules, now: Moment) -> Option<(Error, Moment)> {
+        if let Some((refresh, error)) = &self.refused {
+            if ask.refresh.as_ref() == Some(refresh) {
+                return Some((error.clone(), Moment::NEVER));
+            }
+        }
+        if let Some((refresh, spend, cause)) = &self.spent {
+            if ask.refresh.as_ref() == Some(refresh) {
+                match schedule::respend(rules.lost_reply, spend, ask.access_dead, now) {
+                    Respend::Now => {}
+                    Respend::NotBefore(at) => return Some((Error::exchange(cause.clone()), at)),
+                    Respend::Never => {
+                        return Some((Error::login_required(cause.clone()), Moment::NEVER));
+                    }
+                }
+            }
+        }
+        let pause = self.pause.as_ref()?;
+        let kept = ask.reason != Reason::Asked && !pause.until.reached(now);
+        kept.then(|| (pause.error.clone(), pause.until))
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Notes a failed exchange. Gives the error for those who waited.
+    pub(super) fn failed(
+        &mut self,
+        error: ProviderError,
+        ask: &Ask,
+        rules: Rules,
+        now: Moment,
+    ) -> Error {
+        self.failures = self.failures.saturating_add(1);
+        let shared = Error::exchange(error.clone());
+        if let (true, Some(refresh)) = (error.may_have_spent(), &ask.refresh) {
+            self.note_spend(refresh, &error, ask, now);
+        }
+        if error.kind() == FailureKind::Refused && rules.rotation != Rotation::Never {
+            if let Some(refresh) = &ask.refresh {
+                self.refused = Some((refresh.clone(), shared.clone()));
+            }
+        }
+        let until = now.after(self.pause_after(&error, ask, rules, now));
+        self.pause = Some(Pause {
+            until,
+            error: shared.clone(),
+        });
+        shared
+    }
+
+    /// Notes an exchange whose task died. After a panic there is a pause; after a runtime's end
+    /// there is none, so that the next caller, on another runtime, starts anew.
+    pub(super) fn died(&mut self, panicked: bool, ask: &Ask, now: Moment) -> Error {
+        let error = Error::died(panicked);
+        if let Some(refresh) = &ask.refresh {
+            let cause = ProviderError::unknown_outcome("the exchange was cut short");
+            self.note_spend(refresh, &cause, ask, now);
+        }
+        if panicked {
+            self.failures = self.failures.saturating_add(1);
+            let pause = schedule::pause_without_token(self.failures, fastrand::f64());
+            self.pause = Some(Pause {
+                until: now.after(pause),
+                error: error.clone(),
+            });
+        }
+        error
+    }
+
+    fn note_spend(&mut self, refresh: &Secret, cause: &ProviderError, ask: &Ask, now: Moment) {
+        let fresh = Spend {
+            began_at: ask.began_at,
+            deadline: now,
+            tries: 0,
+        };
+        let earlier = self.spent.take().filter(|(spent, ..)| spent == refresh);
+        let mut spend = earlier.map_or(fresh, |(_, spend, _)| spend);
+        spend.deadline = ask.began_at.after(schedule::EXCHANGE);
+        spend.tries += 1;
+        self.spent = Some((refresh.clone(), spend, cause.clone()));
+    }
+
+    fn pause_after(&self, error: &ProviderError, ask: &Ask, rules: Rules, now: Moment) -> Duration {
+        let random = fastrand::f64();
+        let own = match error.kind() {
+            FailureKind::Refused | FailureKind::Misconfigured => {
+                schedule::pause_before_probe(random)
+            }
+            FailureKind::UnknownOutcome if in_replay_window(ask, rules, now) => {
+                schedule::pause_without_token(self.failures, random)
+            }
+            _ if ask.access_dead.reached(now) => {
+                schedule::pause_without_token(self.failures, random)
+            }
+            _ => schedule::pause_while_valid(ask.access_dead.remaining(now), random),
+        };
+        own.max(error.delay().map_or(Duration::ZERO, schedule::capped_delay))
+    }
+}
+
+/// A lost reply is fetched again while the vendor still gives it out, not minutes later.
+fn in_replay_window(ask: &Ask, rules: Rules, now: Moment) -> bool {
+    match rules.lost_reply {
+        LostReply::ReplayWithin(window) => !ask.began_at.after(window).reached(now),
+        _ => false,
+    }
+}
+
+// === impl Floor ===
+
+impl Floor {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Why no session may ask now, and until when.
+    pub(super) fn forbids(&self, now: Moment) -> Option<(Error, Moment)> {
+        let floor = lock(&self.0);
+        let (until, error) = floor.as_ref()?;
+        (!until.reached(now)).then(|| (Error::exchange(error.clone()), *until))
+    }
+
+    /// Keeps the pause that a throttled exchange was told of.
+    pub(super) fn raise(&self, error: &ProviderError, now: Moment) {
+        let delay = error.delay().unwrap_or(schedule::THROTTLED_WITHOUT_DELAY);
+        let until = now.after(schedule::capped_delay(delay));
+        let mut floor = lock(&self.0);
+        if floor.as_ref().is_none_or(|(known, _)| known.reached(until)) {
+            *floor = Some((until, error.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! A cell with its provider: where flights are launched and waited for.
+//!
+//! This is the only part of the cell that knows tokio, and of it only how to spawn. Who calls from
+//! outside any runtime gets a typed error, and nothing is noted against the session.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    Cell, Ending, Floor, Generation, Look, Need, Snapshot, Ticket, keeper::Keeper, schedule,
+};
+use crate::{
+    clock::Clock,
+    error::Error,
+    provider::{ErasedProvider, OriginIndex, Profile, ProviderError, SessionId, TokenClient},
+    token::Token,
+};
+
+/// What all sessions of one layer share.
+pub(crate) struct Family {
+    provider: Arc<dyn ErasedProvider>,
+    profile: Arc<Profile>,
+    client: TokenClient,
+    clock: Arc<dyn Clock>,
+    floor: Arc<Floor>,
+    keeper: Keeper,
+    keeps_idle_alive: bool,
+    caller_waits: Duration,
+}
+
+/// What a family is made of.
+pub(crate) struct FamilyParts {
+    pub(crate) provider: Arc<dyn ErasedProvider>,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) client: TokenClient,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keeps_idle_alive: bool,
+    pub(crate) caller_waits: Duration,
+}
+
+/// One identity's token over time. Layers, services and handles share it; when the last of them is
+/// gone, so is its background work.
+pub(crate) struct Session {
+    cell: Arc<Cell>,
+    id: SessionId,
+    family: Arc<Family>,
+}
+
+// === impl Family ===
+
+impl Family {
+    pub(crate) fn new(parts: FamilyParts) -> Arc<Self> {
+        Arc::new(Self {
+            provider: parts.provider,
+            profile: parts.profile,
+            keeper: Keeper::new(Arc::clone(&parts.clock)),
+            client: parts.client,
+            clock: parts.clock,
+            floor: Arc::new(Floor::new()),
+            keeps_idle_alive: parts.keeps_idle_alive,
+            caller_waits: parts.caller_waits,
+        })
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// A session that starts from `seed`, or from nothing.
+    ///
+    /// # Errors
+    ///
+    /// *Misconfigured*, where the seed cannot be used.
+    pub(crate) fn session(
+        self: &Arc<Self>,
+        id: SessionId,
+        seed: Option<Token>,
+    ) -> Result<Arc<Session>, ProviderError> {
+        let cell = Arc::new(Cell::new(
+            Arc::clone(&self.profile),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.floor),
+            self.keeps_idle_alive,
+        ));
+        if let Some(seed) = seed {
+            cell.adopt(seed)?;
+        }
+        let session = Arc::new(Session {
+            cell,
+            id,
+            family: Arc::clone(self),
+        });
+        self.keeper.watch(&session);
+        Ok(session)
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    pub(crate) fn cell(&self) -> &Arc<Cell> {
+        &self.cell
+    }
+
+    pub(crate) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    pub(crate) fn family(&self) -> &Arc<Family> {
+        &self.family
+    }
+
+    /// A token that may be sent, waiting for an exchange where there is none.
+    pub(crate) async fn usable(&self) -> Result<Arc<Snapshot>, Error> {
+        self.patiently(self.fetch(Need::Usable)).await
+    }
+
+    /// A newer token than the one that `origin` refused, if there is one to be had.
+    pub(crate) async fn newer_than(
+        &self,
+        generation: Generation,
+        origin: OriginIndex,
+    ) -> Result<Arc<Snapshot>, Error> {
+        self.patiently(self.fetch(Need::NewerThan(generation, origin)))
+            .await
+    }
+
+    /// Makes the session newer, whatever there is.
+    pub(crate) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        self.patiently(self.fetch(Need::Asked)).await
+    }
+
+    /// Begins an exchange beside the requests, where one is due. Never waits.
+    pub(crate) fn attend(&self) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        self.keep(&runtime);
+        if let Some(ticket) = self.cell.attend() {
+            self.launch(ticket);
+        }
+    }
+
+    /// Begins an exchange for a refusal that nobody waits for. Says whether one is under way.
+    pub(crate) fn reject(&self, generation: Generation, origin: OriginIndex) -> bool {
+        match self.cell.look(Need::NewerThan(generation, origin)) {
+            Look::Fly(ticket, _) => self.launch(ticket),
+            Look::Join(_) => true,
+            Look::Use(_) | Look::Fail(_) => false,
+        }
+    }
+
+    /// Starts the keeper on the current runtime.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::no_runtime())?;
+        if self.family.keeps_idle_alive {
+            self.family.keeper.run_on(&runtime);
+        }
+        Ok(())
+    }
+
+    /// Takes a new login.
+    pub(crate) async fn replace(&self, token: Token) -> Result<(), Error> {
+        let written = self.family.provider.replace(&self.id, &token).await;
+        written.map_err(Error::exchange)?;
+        self.cell.adopt(token).map_err(Error::misconfigured)?;
+        if let Ok(runtime) = Handle::try_current() {
+            self.keep(&runtime);
+        }
+        self.family.keeper.nudge();
+        Ok(())
+    }
+
+    /// Begins nothing more, and waits for what is under way and owed.
+    pub(crate) async fn shut_down(&self) {
+        self.cell.shut_down();
+        self.cell.idle().await;
+    }
+
+    fn keep(&self, runtime: &Handle) {
+        if self.cell.wants_keeper() {
+            self.family.keeper.run_on(runtime);
+        }
+    }
+
+    async fn fetch(&self, need: Need) -> Result<Arc<Snapshot>, Error> {
+        loop {
+            let join = match self.cell.look(need) {
+                Look::Use(snapshot) => return Ok(snapshot),
+                Look::Fail(error) => return Err(error),
+                Look::Join(join) => join,
+                Look::Fly(ticket, join) => {
+                    self.launch(ticket);
+                    join
+                }
+            };
+            match join.await {
+                // By now the token is another one, or dead again: look once more.
+                Ending::Superseded => {}
+                Ending::Landed => {
+                    if let Some(result) = self.landed(need) {
+                        return result;
+                    }
+                }
+                Ending::Failed(error) => {
+                    // Another token may have come meanwhile, from a login.
+                    let snapshot = Arc::clone(&self.cell.load());
+                    let met = need.is_met_by(&snapshot, self.cell.now());
+                    return if met { Ok(snapshot) } else { Err(error) };
+                }
+            }
+        }
+    }
+
+    /// What a landed exchange is to a caller; none where its token has expired before the caller
+    /// came to look.
+    fn landed(&self, need: Need) -> Option<Result<Arc<Snapshot>, Error>> {
+        let snapshot = Arc::clone(&self.cell.load());
+        match need {
+            Need::Asked => Some(Ok(snapshot)),
+            Need::NewerThan(generation, origin) if snapshot.generation <= generation => {
+                self.cell.judge_cure(generation, origin, false);
+                Some(Err(not_newer()))
+            }
+            Need::Usable | Need::NewerThan(..) => {
+                snapshot.is_usable(self.cell.now()).then_some(Ok(snapshot))
+            }
+        }
+    }
+
+    /// Gives the ticket to a task of its own. Says whether there was a runtime to do so.
+    fn launch(&self, ticket: Ticket) -> bool {
+        let Ok(runtime) = Handle::try_current() else {
+            ticket.abandon(Error::no_runtime());
+            return false;
+        };
+        let cell = Arc::clone(&self.cell);
+        let family = Arc::clone(&self.family);
+        let id = self.id.clone();
+        runtime.spawn(async move {
+            family.fly(ticket, &id).await;
+            if cell.wants_keeper() {
+                family.keeper.run_on(&Handle::current());
+                family.keeper.nudge();
+            }
+            family.settle(&cell, &id).await;
+        });
+        true
+    }
+
+    /// Waits as long as a caller waits, then leaves the exchange to itself.
+    async fn patiently<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut work = pin!(work);
+        let mut limit = self.family.clock.sleep(self.family.caller_waits);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => limit.as_mut().poll(cx).map(|()| Err(Error::in_progress())),
+        })
+        .await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.cell.close();
+        self.family.keeper.nudge();
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("cell", &self.cell)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Family: the flight ===
+
+impl Family {
+    /// Obtains and publishes. If this future is dropped, the ticket ends the flight.
+    async fn fly(&self, mut ticket: Ticket, id: &SessionId) {
+        let result = loop {
+            let exchange = ticket.exchange(id, &self.client);
+            match self.provider.obtain(exchange).await {
+                Ok(token) => break Ok(token),
+                Err(error) => match ticket.replay_after(&error) {
+                    Some(pause) => self.clock.sleep(pause).await,
+                    None => break Err(error),
+                },
+            }
+        };
+        ticket.land(result);
+    }
+
+    /// Pays what exchanges left owing, until nothing is owed. One task a cell does so; it outlives
+    /// the handles, since what is owed may be the only copy of a refresh token.
+    async fn settle(&self, cell: &Cell, id: &SessionId) {
+        let Some(debt) = cell.begin_settling() else {
+            return;
+        };
+        let mut tries = 0;
+        while debt.is_owed() {
+            match self.provider.settle(id).await {
+                Ok(()) => tries = 0,
+                Err(_) => {
+                    tries += 1;
+                    debt.still_owed();
+                    self.clock
+                        .sleep(schedule::pause_before_settling(tries))
+                        .await;
+                }
+            }
+        }
+    }
+}
+
+fn not_newer() -> Error {
+    Error::exchange(ProviderError::transient(
+        "the exchange gave the refused token again",
+    ))
+}

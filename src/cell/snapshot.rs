@@ -1,0 +1,92 @@
+//! What a request reads: one token, ready to be attached.
+
+use std::fmt;
+
+use super::schedule::Plan;
+use crate::{
+    clock::Moment,
+    provider::Headers,
+    token::{Token, expiry::Expiry},
+};
+
+/// The number of an access token within its session. A refusal is judged by the generation that
+/// was sent: that of an older one says nothing about the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(u64);
+
+/// One token with everything that a request needs, immutable.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) generation: Generation,
+    pub(crate) token: Option<Token>,
+    pub(crate) headers: Headers,
+    pub(crate) plan: Plan,
+    /// Nothing needs to be done before this moment. A request looks at no other.
+    pub(crate) attention: Moment,
+    pub(crate) expires: Option<Expiry>,
+    pub(crate) refresh_expires: Option<Expiry>,
+}
+
+// === impl Generation ===
+
+impl Generation {
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The number: 0 before the first access token, then counting up.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    pub(super) fn empty() -> Self {
+        Self {
+            generation: Generation::new(0),
+            token: None,
+            headers: Headers::default(),
+            plan: Plan::EMPTY,
+            attention: Moment::PAST,
+            expires: None,
+            refresh_expires: None,
+        }
+    }
+
+    /// Whether the access token may be sent.
+    pub(crate) fn is_usable(&self, now: Moment) -> bool {
+        self.has_access() && !self.plan.dead.reached(now)
+    }
+
+    pub(crate) fn has_access(&self) -> bool {
+        self.token
+            .as_ref()
+            .is_some_and(|token| token.access_token().is_some())
+    }
+
+    /// The same snapshot, to be looked after from `attention` on, and at the latest when it dies.
+    pub(super) fn attended_from(&self, attention: Moment) -> Self {
+        Self {
+            attention: attention.earliest(self.plan.dead),
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("generation", &self.generation)
+            .field("token", &self.token)
+            .field("plan", &self.plan)
+            .field("attention", &self.attention)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! What an application can see of its session.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Poll, Waker},
+    time::SystemTime,
+};
+
+use super::{Cell, Generation, flight::Waiters};
+use crate::error::Error;
+
+/// The state of a session at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The number of the current access token.
+    pub generation: Generation,
+    /// Whether the access token may be sent.
+    pub usable: bool,
+    /// Whether an exchange is under way.
+    pub exchanging: bool,
+    /// When the access token expires, where that is known.
+    pub expires_at: Option<SystemTime>,
+    /// When the refresh token expires, where that is known.
+    pub refresh_expires_at: Option<SystemTime>,
+    /// Why the last exchange failed; none after a success.
+    pub failure: Option<Error>,
+    /// Why somebody has to log in again. The access token may still be good for a while: see
+    /// `usable` and `expires_at`.
+    pub login_required: Option<Error>,
+    /// Whether the session was shut down.
+    pub shut_down: bool,
+}
+
+/// The latest state of a session, again and again.
+///
+/// A subscription made late sees the current state at once: nothing that matters is missed by not
+/// having listened when it happened. It does not keep the session alive.
+#[derive(Debug)]
+pub struct Subscription {
+    cell: Arc<Cell>,
+    seen: Option<u64>,
+}
+
+/// Counts the changes of a session and knows who waits for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    version: u64,
+    closed: bool,
+    waiters: Waiters,
+}
+
+// === impl Status ===
+
+impl Status {
+    /// Whether somebody has to log in again, now or when the access token expires.
+    #[must_use]
+    pub fn is_login_required(&self) -> bool {
+        self.login_required.is_some()
+    }
+}
+
+// === impl Subscription ===
+
+impl Subscription {
+    pub(crate) fn new(cell: Arc<Cell>) -> Self {
+        Self { cell, seen: None }
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn current(&self) -> Status {
+        self.cell.status()
+    }
+
+    /// The state when it has changed since the last call; the first call answers at once. None
+    /// when the last handle, layer and service of the session are gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: the next call sees the same change.
+    pub async fn changed(&mut self) -> Option<Status> {
+        let version = self.cell.next_version(self.seen).await?;
+        self.seen = Some(version);
+        Some(self.cell.status())
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// Notes a change; the wakers are for the caller to wake, without the lock.
+    pub(super) fn changed(&mut self) -> Vec<Waker> {
+        self.version += 1;
+        self.waiters.take()
+    }
+
+    pub(super) fn close(&mut self) -> Vec<Waker> {
+        self.closed = true;
+        self.waiters.take()
+    }
+}
+
+// === impl Cell ===
+
+impl Cell {
+    pub(crate) fn status(&self) -> Status {
+        let now = self.clock.now();
+        let state = self.lock();
+        let snapshot = self.snapshot.load();
+        Status {
+            generation: snapshot.generation,
+            usable: snapshot.is_usable(now),
+            exchanging: state.board.is_flying(),
+            expires_at: snapshot.expires.map(|expiry| expiry.at.wall()),
+            refresh_expires_at: snapshot.refresh_expires.map(|expiry| expiry.at.wall()),
+            failure: state.failure.clone(),
+            login_required: state.login_required.clone(),
+            shut_down: state.shut_down,
+        }
+    }
+
+    /// The version after `seen`. None once the session is closed and its last state was seen.
+    async fn next_version(&self, seen: Option<u64>) -> Option<u64> {
+        self.watch_until(|state| match seen {
+            Some(seen) if state.watch.version == seen => state.watch.closed.then_some(None),
+            _ => Some(Some(state.watch.version)),
+        })
+        .await
+    }
+
+    /// Waits until nothing is under way and nothing is owed.
+    pub(crate) async fn idle(&self) {
+        self.watch_until(|state| {
+            let busy = state.board.is_flying() || state.settling || state.owed;
+            (!busy).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until `look` finds something in the state, looking at every change.
+    async fn watch_until<T>(&self, mut look: impl FnMut(&super::State) -> Option<T>) -> T {
+        // A slot is good until the next change, which takes them all; a change also wakes us, so
+        // each poll registers anew and a slot left behind by a dropped wait is cleared with it.
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if let Some(found) = look(&state) {
+                return Poll::Ready(found);
+            }
+            state.watch.waiters.register(&mut None, cx.waker());
+            Poll::Pending
+        })
+        .await
+    }
+}

@@ -1,0 +1,252 @@
+//! What can go wrong for a caller.
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use crate::provider::{FailureKind, ProviderError};
+
+/// Why a request, or a handle's method, could not be given a token.
+///
+/// One failure goes to everybody who waited for it, so it is cheap to clone. In a tower stack it
+/// travels inside a `BoxError`; [`Error::find`] gets it out again. `Display` and `Debug` hold no
+/// secret and no text of a vendor.
+///
+/// What to do about one is a matter of its predicates, not of its text:
+///
+/// | predicate | who acts |
+/// | --- | --- |
+/// | [`is_login_required`](Self::is_login_required) | a person logs in, then [`AuthHandle::replace`](crate::handle::AuthHandle::replace) |
+/// | [`is_misconfigured`](Self::is_misconfigured) | whoever configured the client; the message says what |
+/// | [`is_origin`](Self::is_origin) | the request went to an undeclared origin; nothing was sent |
+/// | [`is_throttled`](Self::is_throttled), [`is_transient`](Self::is_transient) | nobody; try again after [`retry_after`](Self::retry_after) |
+/// | [`is_unknown_outcome`](Self::is_unknown_outcome) | nobody; the layer goes on by the vendor's rule |
+/// | [`is_in_progress`](Self::is_in_progress) | nobody; the exchange goes on without this caller |
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+/// The error type of the services that this layer makes.
+pub type BoxError = tower::BoxError;
+
+struct Inner {
+    kind: Kind,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// An exchange failed, just now or a little while ago.
+    Exchange(ProviderError),
+    /// The refresh token is lost or refused; nothing but a login helps.
+    LoginRequired(ProviderError),
+    /// The exchange's task was dropped with its runtime, or its provider panicked.
+    Died { panicked: bool },
+    /// The exchange is still under way, longer than a caller waits.
+    InProgress,
+    /// The request goes to an origin that may not see the token.
+    Origin,
+    /// A setting is wrong.
+    Misconfigured(ProviderError),
+    /// There is no tokio runtime here to run an exchange on.
+    NoRuntime,
+    /// The session was shut down.
+    ShutDown,
+    /// The future was polled after it had finished.
+    Finished,
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Finds this crate's error in `error` or anything behind it.
+    ///
+    /// ```
+    /// use tower_reauth::{BoxError, Error};
+    ///
+    /// fn must_log_in(error: &BoxError) -> bool {
+    ///     Error::find(&**error).is_some_and(Error::is_login_required)
+    /// }
+    /// # let _ = must_log_in;
+    /// ```
+    #[must_use]
+    pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(ours) = error.downcast_ref::<Error>() {
+                return Some(ours);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// Whether only a login helps: the credential was refused for good, or its fate is unknown and
+    /// the vendor's rule says not to try it again.
+    #[must_use]
+    pub fn is_login_required(&self) -> bool {
+        matches!(self.0.kind, Kind::LoginRequired(_))
+    }
+
+    /// Whether the same call may succeed later with nobody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match &self.0.kind {
+            Kind::Exchange(error) => error.kind() != FailureKind::Misconfigured,
+            Kind::Died { .. } | Kind::InProgress => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the vendor asked for a pause.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.has_kind(FailureKind::Throttled)
+    }
+
+    /// Whether the refresh token may have been spent without its successor arriving.
+    #[must_use]
+    pub fn is_unknown_outcome(&self) -> bool {
+        matches!(self.0.kind, Kind::Died { .. }) || self.has_kind(FailureKind::UnknownOutcome)
+    }
+
+    /// Whether a setting is wrong; the message says which.
+    #[must_use]
+    pub fn is_misconfigured(&self) -> bool {
+        match &self.0.kind {
+            Kind::Misconfigured(_) | Kind::NoRuntime => true,
+            _ => self.has_kind(FailureKind::Misconfigured),
+        }
+    }
+
+    /// Whether the request was held back because its origin is not declared.
+    #[must_use]
+    pub fn is_origin(&self) -> bool {
+        matches!(self.0.kind, Kind::Origin)
+    }
+
+    /// Whether the exchange was still under way when this caller had waited long enough.
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        matches!(self.0.kind, Kind::InProgress)
+    }
+
+    /// Whether the session was shut down.
+    #[must_use]
+    pub fn is_shut_down(&self) -> bool {
+        matches!(self.0.kind, Kind::ShutDown)
+    }
+
+    /// How long to wait before another try can succeed, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The provider's error behind this one.
+    #[must_use]
+    pub fn provider_error(&self) -> Option<&ProviderError> {
+        match &self.0.kind {
+            Kind::Exchange(error) | Kind::LoginRequired(error) | Kind::Misconfigured(error) => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+
+    fn has_kind(&self, kind: FailureKind) -> bool {
+        self.provider_error()
+            .is_some_and(|error| error.kind() == kind)
+    }
+
+    /// The error that a failed exchange is to those who waited for it.
+    pub(crate) fn exchange(error: ProviderError) -> Self {
+        match error.kind() {
+            FailureKind::Refused => Self::login_required(error),
+            _ => Self::from(Kind::Exchange(error)),
+        }
+    }
+
+    pub(crate) fn login_required(error: ProviderError) -> Self {
+        Self::from(Kind::LoginRequired(error))
+    }
+
+    pub(crate) fn misconfigured(error: ProviderError) -> Self {
+        Self::from(Kind::Misconfigured(error))
+    }
+
+    pub(crate) fn died(panicked: bool) -> Self {
+        Self::from(Kind::Died { panicked })
+    }
+
+    pub(crate) fn in_progress() -> Self {
+        Self::from(Kind::InProgress)
+    }
+
+    pub(crate) fn origin() -> Self {
+        Self::from(Kind::Origin)
+    }
+
+    pub(crate) fn no_runtime() -> Self {
+        Self::from(Kind::NoRuntime)
+    }
+
+    pub(crate) fn shut_down() -> Self {
+        Self::from(Kind::ShutDown)
+    }
+
+    pub(crate) fn finished() -> Self {
+        Self::from(Kind::Finished)
+    }
+
+    /// The same error, with what is known about when another try makes sense.
+    pub(crate) fn retry_in(&self, delay: Option<Duration>) -> Self {
+        Self(Arc::new(Inner {
+            kind: self.0.kind.clone(),
+            retry_after: delay,
+        }))
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            retry_after: None,
+        }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            Kind::Exchange(error) => write!(f, "no token could be obtained: {error}"),
+            Kind::LoginRequired(error) => write!(f, "a new login is needed: {error}"),
+            Kind::Misconfigured(error) => write!(f, "the authentication layer is misconfigured: {error}"),
+            Kind::Died { panicked: true } => f.write_str("the provider panicked during the exchange"),
+            Kind::Died { panicked: false } => f.write_str(
+                "the exchange was dropped with the runtime that it ran on; the next call starts anew",
+            ),
+            Kind::InProgress => f.write_str("an exchange is still under way; it goes on without this caller"),
+            Kind::Origin => f.write_str(
+                "the request goes to an origin that may not see the token, so it was not sent; \
+                 declare the origin at the provider, or send the request bare",
+            ),
+            Kind::NoRuntime => f.write_str("a token is needed, and there is no tokio runtime to obtain it on"),
+            Kind::ShutDown => f.write_str("the session was shut down"),
+            Kind::Finished => f.write_str("the response future was polled after it had finished"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("retry_after", &self.0.retry_after)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.provider_error().map(|error| error as _)
+    }
+}
