@@ -29,6 +29,11 @@ pub(crate) trait Transport: Send + Sync {
 pub(crate) type SendFuture =
     Pin<Box<dyn Future<Output = Result<TokenReply, ProviderError>> + Send>>;
 
+/// In the extensions of every token request, so that a layer which meets one on its way through
+/// itself can refuse it: waiting for a token in order to ask for that token never ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenRequest;
+
 /// A vendor's answer to a token request. `Debug` shows the status and sizes only.
 pub struct TokenReply {
     status: StatusCode,

@@ -66,9 +66,9 @@ pub use self::{
 };
 pub(crate) use self::{
     boxed::ErasedProvider,
-    client::{SendFuture, Transport},
+    client::{SendFuture, TokenRequest, Transport},
     exchange::ExchangeParts,
-    origin::OriginIndex,
+    origin::{OriginIndex, is_loopback},
     placement::Headers,
 };
 
