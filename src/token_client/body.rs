@@ -1,0 +1,117 @@
+//! A body that knows whether anybody has looked at it.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tower::BoxError;
+
+/// The body of a token request.
+///
+/// It records whether it was ever polled. That is how the token client knows, of any HTTP client,
+/// whether a credential may have left: what nobody has read, nobody has sent. When the token
+/// client gives a request up it withdraws a body that was not read yet, and a withdrawn body
+/// yields an error, so what was found unread stays unsent.
+///
+/// It is not `Clone`, because a token request must not be sent twice. `Debug` shows its size only.
+pub struct Body {
+    bytes: Bytes,
+    watch: Watch,
+}
+
+/// The other end of a [`Body`].
+#[derive(Clone)]
+pub(super) struct Watch(Arc<AtomicU8>);
+
+const UNREAD: u8 = 0;
+const READ: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+// === impl Body ===
+
+impl Body {
+    pub(super) fn new(bytes: Bytes) -> (Self, Watch) {
+        let watch = Watch(Arc::new(AtomicU8::new(UNREAD)));
+        let body = Self {
+            bytes,
+            watch: watch.clone(),
+        };
+        (body, watch)
+    }
+
+    /// The bytes, for a client that takes a body type of its own, such as `Full<Bytes>`.
+    ///
+    /// This counts as reading it: from here on the token client must assume that the credential
+    /// was sent, unless the client proves that it did not connect. A body that was withdrawn
+    /// before has no bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        if self.watch.read() {
+            self.bytes
+        } else {
+            Bytes::new()
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.watch.read() {
+            return Poll::Ready(Some(Err("the token request was given up".into())));
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// Marks the body as read; false where it was withdrawn before.
+    fn read(&self) -> bool {
+        self.change(READ)
+    }
+
+    /// Withdraws the body; false where it was read before. One exchange decides between the two,
+    /// so a client's own task cannot read the body after it was declared unsent.
+    pub(super) fn withdraw(&self) -> bool {
+        self.change(WITHDRAWN)
+    }
+
+    fn change(&self, to: u8) -> bool {
+        let changed = self
+            .0
+            .compare_exchange(UNREAD, to, Ordering::AcqRel, Ordering::Acquire);
+        changed.is_ok() || changed == Err(to)
+    }
+}
