@@ -1,5 +1,6 @@
 //! The client that token requests travel on.
 
+mod arrived;
 mod body;
 
 pub use self::body::Body;
