@@ -1,0 +1,215 @@
+//! One token request, from the check of its address to the last byte of the reply.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, Response, Uri,
+    header::{ACCEPT, AUTHORIZATION, USER_AGENT},
+    uri::Scheme,
+};
+use tokio::{runtime::Handle, time::Sleep};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
+use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
+
+use super::{
+    Limits, arrived,
+    body::{Body, Watch},
+    proof,
+};
+use crate::{
+    clock::Clock,
+    provider::{ProviderError, SendFuture, TokenReply, TokenRequest, is_loopback},
+};
+
+/// What is behind an [`HttpTokenClient`](super::HttpTokenClient), its type hidden.
+pub(super) trait Stack: Send + Sync {
+    fn send(&self, request: Request<Bytes>, clock: Arc<dyn Clock>, limits: Limits) -> SendFuture;
+}
+
+/// The layers around a service. The mutex is held for a clone only; it lets in services that are
+/// not `Sync`.
+pub(super) struct Around<S>(Mutex<WithHeaders<S>>);
+
+type WithHeaders<S> = SetRequestHeader<SetRequestHeader<S, HeaderValue>, HeaderValue>;
+
+/// What is known about whether a request was sent.
+struct Sending {
+    body: Watch,
+    /// Whether an unread body proves that no credential left.
+    body_is_proof: bool,
+}
+
+// === impl Around ===
+
+impl<S> Around<S> {
+    pub(super) fn new(service: S) -> Self {
+        const AGENT: HeaderValue =
+            HeaderValue::from_static(concat!("tower-reauth/", env!("CARGO_PKG_VERSION")));
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let service = ServiceBuilder::new()
+            .layer(SetRequestHeaderLayer::if_not_present(USER_AGENT, AGENT))
+            .layer(SetRequestHeaderLayer::if_not_present(ACCEPT, JSON))
+            .service(service);
+        Self(Mutex::new(service))
+    }
+}
+
+impl<S, B> Stack for Around<S>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+{
+    fn send(&self, request: Request<Bytes>, clock: Arc<dyn Clock>, limits: Limits) -> SendFuture {
+        let service = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Box::pin(exchange(service.clone(), request, clock, limits))
+    }
+}
+
+async fn exchange<S, B>(
+    mut service: S,
+    request: Request<Bytes>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+) -> Result<TokenReply, ProviderError>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body,
+{
+    check(request.uri())?;
+    let mut limit = pin!(timer(limits)?);
+    match within(limit.as_mut(), service.ready()).await {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => return Err(not_sent(error.into())),
+        None => return Err(ProviderError::transient(NOT_READY)),
+    }
+    let (request, sending) = prepare(request);
+    let sent_at = clock.now();
+    let response = match within(limit.as_mut(), service.call(request)).await {
+        Some(Ok(response)) => response,
+        Some(Err(error)) => return Err(sending.failed(error.into())),
+        None => return Err(sending.timed_out()),
+    };
+    let received_at = clock.now();
+    let (head, body) = response.into_parts();
+    let (body, complete) = arrived::read(body, limit, limits.max_reply_bytes).await;
+    Ok(TokenReply::new(
+        head,
+        body,
+        complete,
+        (sent_at, received_at),
+    ))
+}
+
+// === impl Sending ===
+
+impl Sending {
+    fn failed(self, error: BoxError) -> ProviderError {
+        if let Some(verdict) = proof::own_verdict(&*error) {
+            return verdict;
+        }
+        if self.nothing_left() || proof::is_connect_failure(&*error) {
+            return not_sent(error);
+        }
+        ProviderError::unknown_outcome("the connection broke before the token endpoint answered")
+            .because(error)
+    }
+
+    fn timed_out(self) -> ProviderError {
+        if self.nothing_left() {
+            return ProviderError::transient(
+                "the token endpoint was not reached within the time limit",
+            );
+        }
+        ProviderError::unknown_outcome("the token endpoint did not answer within the time limit")
+    }
+
+    fn nothing_left(&self) -> bool {
+        self.body_is_proof && self.body.withdraw()
+    }
+}
+
+// === helpers ===
+
+/// Refuses an address that would show the credential to others. Nothing of the address is shown
+/// but its host: a query may hold secrets.
+fn check(uri: &Uri) -> Result<(), ProviderError> {
+    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+        return Err(ProviderError::misconfigured(
+            "the URL of a token request needs a scheme and a host, as in https://id.example.com/token",
+        ));
+    };
+    let host = authority.host();
+    if host.is_empty() || authority.as_str().contains('@') {
+        return Err(ProviderError::misconfigured(
+            "the URL of a token request must have a bare host, with a port at most; \
+             send a name and password in the authorization header",
+        ));
+    }
+    if *scheme == Scheme::HTTPS || (*scheme == Scheme::HTTP && is_loopback(host)) {
+        return Ok(());
+    }
+    Err(ProviderError::misconfigured(format!(
+        "a token request to {host:?} would show its credential to the network: use https \
+         (plain http is for loopback addresses only)"
+    )))
+}
+
+/// The one timer of a try. Outside a runtime it would panic.
+fn timer(limits: Limits) -> Result<Sleep, ProviderError> {
+    Handle::try_current().map_err(|error| {
+        ProviderError::misconfigured(
+            "a token request needs a tokio runtime: call from within one, with its timer enabled",
+        )
+        .because(error)
+    })?;
+    Ok(tokio::time::sleep(limits.timeout))
+}
+
+/// The output of `future`, or none where `limit` comes first.
+async fn within<F: Future>(mut limit: Pin<&mut Sleep>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+fn prepare(request: Request<Bytes>) -> (Request<Body>, Sending) {
+    let (mut head, bytes) = request.into_parts();
+    let body_is_proof = !bytes.is_empty() && !head_may_tell(&head.uri, &head.headers);
+    head.extensions.insert(TokenRequest);
+    if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
+        value.set_sensitive(true);
+    }
+    let (body, watch) = Body::new(bytes);
+    let sending = Sending {
+        body: watch,
+        body_is_proof,
+    };
+    (Request::from_parts(head, body), sending)
+}
+
+/// Whether the head of a request may hold a credential: then a vendor may act on it before, or
+/// without, the body.
+fn head_may_tell(uri: &Uri, headers: &HeaderMap) -> bool {
+    let secret = |(name, value): (_, &HeaderValue)| value.is_sensitive() || name == AUTHORIZATION;
+    uri.query().is_some() || headers.iter().any(secret)
+}
+
+fn not_sent(error: BoxError) -> ProviderError {
+    ProviderError::transient("the token endpoint was not reached, and nothing was sent")
+        .because(error)
+}
+
+const NOT_READY: &str = "the token client was not ready within the time limit; nothing was sent";
