@@ -184,6 +184,13 @@ impl Error {
         Self::from(Kind::Origin)
     }
 
+    pub(crate) fn token_request_in_layer() -> Self {
+        Self::misconfigured(ProviderError::misconfigured(
+            "a token request came through the layer that waits for it: \
+             give the builder's `token_client` a client that this layer does not wrap",
+        ))
+    }
+
     pub(crate) fn no_runtime() -> Self {
         Self::from(Kind::NoRuntime)
     }

@@ -1,11 +1,24 @@
 //! placeholder
 #![forbid(unsafe_code)]
+
+pub mod attach;
 mod cell;
+mod challenge;
 pub mod clock;
 mod error;
+pub mod future;
+pub mod handle;
+pub mod layer;
 pub mod provider;
+mod replay;
+mod service;
 pub mod token;
 pub mod token_client;
-pub use error::{BoxError, Error};
-pub use provider::Provider;
-pub use token::Token;
+
+pub use self::{
+    error::{BoxError, Error},
+    layer::AuthLayer,
+    provider::Provider,
+    service::Auth,
+    token::Token,
+};

@@ -74,7 +74,25 @@ impl Family {
         &self.profile
     }
 
-    /// A session that starts from `seed`, or from nothing.
+    /// A session that starts from nothing.
+    pub(crate) fn empty_session(self: &Arc<Self>, id: SessionId) -> Arc<Session> {
+        let cell = Cell::new(
+            Arc::clone(&self.profile),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.floor),
+            self.keeps_idle_alive,
+        );
+        let session = Session {
+            cell: Arc::new(cell),
+            id,
+            family: Arc::clone(self),
+        };
+        let session = Arc::new(session);
+        self.keeper.watch(&session);
+        session
+    }
+
+    /// A session that starts from `seed`.
     ///
     /// # Errors
     ///
@@ -82,23 +100,11 @@ impl Family {
     pub(crate) fn session(
         self: &Arc<Self>,
         id: SessionId,
-        seed: Option<Token>,
+        seed: Token,
     ) -> Result<Arc<Session>, ProviderError> {
-        let cell = Arc::new(Cell::new(
-            Arc::clone(&self.profile),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.floor),
-            self.keeps_idle_alive,
-        ));
-        if let Some(seed) = seed {
-            cell.adopt(seed)?;
-        }
-        let session = Arc::new(Session {
-            cell,
-            id,
-            family: Arc::clone(self),
-        });
-        self.keeper.watch(&session);
+        let session = self.empty_session(id);
+        session.cell.adopt(seed)?;
+        self.keeper.nudge();
         Ok(session)
     }
 }

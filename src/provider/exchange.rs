@@ -105,8 +105,4 @@ impl Exchange {
     pub fn client(&self) -> &TokenClient {
         &self.0.client
     }
-
-    pub(crate) fn parts(&self) -> &ExchangeParts {
-        &self.0
-    }
 }

@@ -1,0 +1,74 @@
+//! Putting the token on a request, and deciding whether it may go there.
+
+use http::Request;
+
+use crate::{
+    error::Error,
+    provider::{Headers, OriginIndex, Origins, TokenRequest},
+};
+
+/// Request extension: send this one without a token.
+///
+/// ```
+/// use tower_reauth::attach::Bare;
+///
+/// let mut request = http::Request::get("https://cdn.example.com/logo").body(()).expect("a constant");
+/// request.extensions_mut().insert(Bare);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bare;
+
+/// What happens to a request whose origin is not declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Undeclared {
+    /// It is answered with an error, and nothing is sent.
+    #[default]
+    Refuse,
+    /// It is sent without a token.
+    SendBare,
+}
+
+/// How a request is to be sent.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    WithToken(OriginIndex),
+    Bare,
+    Refused(Error),
+}
+
+/// Decides about `request`.
+pub(crate) fn admit<B>(
+    request: &Request<B>,
+    origins: &Origins,
+    undeclared: Undeclared,
+) -> Admission {
+    if let Some(admission) = asked_for(request) {
+        return admission;
+    }
+    match (origins.find(request.uri()), undeclared) {
+        (Some(origin), _) => Admission::WithToken(origin),
+        (None, Undeclared::SendBare) => Admission::Bare,
+        (None, Undeclared::Refuse) => Admission::Refused(Error::origin()),
+    }
+}
+
+/// What the request's extensions ask for.
+fn asked_for<B>(request: &Request<B>) -> Option<Admission> {
+    let extensions = request.extensions();
+    if extensions.is_empty() {
+        return None;
+    }
+    if extensions.get::<TokenRequest>().is_some() {
+        // A token client that passes through the layer would wait for itself.
+        return Some(Admission::Refused(Error::token_request_in_layer()));
+    }
+    extensions.get::<Bare>().map(|_| Admission::Bare)
+}
+
+/// Puts `headers` on `request`, in place of what is there under their names.
+pub(crate) fn attach<B>(headers: &Headers, request: &mut Request<B>) {
+    let map = request.headers_mut();
+    for (name, value) in headers {
+        map.insert(name.clone(), value.clone());
+    }
+}
