@@ -12,6 +12,8 @@ pub mod layer;
 pub mod provider;
 mod replay;
 mod service;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 pub mod token;
 pub mod token_client;
 
