@@ -1,0 +1,275 @@
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, RETRY_AFTER, TRANSFER_ENCODING},
+};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tokio::task::AbortHandle;
+
+use super::{
+    body::SimBody,
+    counters::Tally,
+    fault::{Fault, Faults, RetryAfter},
+    server::{Abrupt, Answer},
+    sessions::{Policy, Sessions},
+    vendor::{self, Denial, Reception, Vendor},
+    wire,
+};
+
+/// Answers the requests of one simulator.
+pub(super) struct Core {
+    vendor: Arc<dyn Vendor>,
+    sessions: Sessions,
+    faults: Faults,
+    tally: Arc<Tally>,
+    refusals_left: AtomicU64,
+    /// Token requests outlive their connections, but not the simulator.
+    processing: Mutex<Vec<AbortHandle>>,
+}
+
+// === impl Core ===
+
+impl Answer for Core {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<SimBody>, Abrupt> {
+        if request.uri().path() != self.vendor.token_path() {
+            return Ok(self.api(request).await);
+        }
+        // A vendor that has a request finishes it, even when the client has hung up; hyper would
+        // drop this future instead.
+        let task = tokio::spawn(self.clone().token(request));
+        self.remember(task.abort_handle());
+        task.await.unwrap_or(Err(Abrupt::Cut))
+    }
+}
+
+impl Core {
+    pub(super) fn new(vendor: Arc<dyn Vendor>, policy: Policy) -> Self {
+        let tally = Arc::new(Tally::default());
+        Self {
+            vendor,
+            sessions: Sessions::new(policy, tally.clone()),
+            faults: Faults::default(),
+            tally,
+            refusals_left: AtomicU64::new(0),
+            processing: Mutex::default(),
+        }
+    }
+
+    pub(super) fn vendor(&self) -> &dyn Vendor {
+        &*self.vendor
+    }
+
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(super) fn refuse_next(&self, n: u64) {
+        self.refusals_left.store(n, Ordering::Relaxed);
+    }
+
+    /// Drops the requests under way, and whatever they hold.
+    pub(super) fn abort(&self) {
+        self.processing().drain(..).for_each(|task| task.abort());
+    }
+
+    async fn token(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<SimBody>, Abrupt> {
+        let _in_flight = self.tally.token_request();
+        let fault = self.faults.take();
+        if matches!(fault, Some(Fault::CutBefore)) {
+            return Err(Abrupt::Cut);
+        }
+        let request = read(request).await?;
+        let fault = self.wait_out(fault).await;
+        if let Some(instead) = self.instead(fault.as_ref()) {
+            return instead.map(|reply| self.dated(reply));
+        }
+        let reply = self.process(&request);
+        self.spoil(reply, fault).map(|reply| self.dated(reply))
+    }
+
+    async fn wait_out(&self, fault: Option<Fault>) -> Option<Fault> {
+        let (delay, fault) = fault?.into_parts();
+        if !delay.is_zero() {
+            self.sessions.clock().sleep(delay).await;
+        }
+        fault
+    }
+
+    /// The answer of a fault that keeps the request from being processed.
+    fn instead(&self, fault: Option<&Fault>) -> Option<Result<Response<SimBody>, Abrupt>> {
+        let reply = match fault? {
+            Fault::CutBefore => return Some(Err(Abrupt::Cut)),
+            Fault::Raw(bytes) => return Some(Err(Abrupt::Raw(bytes.clone()))),
+            Fault::Throttle(retry_after) => whole(self.throttled(*retry_after)),
+            Fault::Status(status, body, kind) => whole(status_reply(*status, body, kind)),
+            Fault::Reply {
+                status,
+                headers,
+                body,
+            } => {
+                let mut reply = Response::new(SimBody::Whole(body.clone()));
+                *reply.status_mut() = status_code(*status);
+                *reply.headers_mut() = headers.clone();
+                // Hyper frames the body, and takes no second opinion on it.
+                reply.headers_mut().remove(CONTENT_LENGTH);
+                reply.headers_mut().remove(TRANSFER_ENCODING);
+                reply
+            }
+            Fault::EndlessBody => json_reply(SimBody::Endless),
+            Fault::OversizedBody(size) => {
+                json_reply(SimBody::Whole(Bytes::from(vec![b' '; *size])))
+            }
+            _processed => return None,
+        };
+        Some(Ok(reply))
+    }
+
+    fn process(&self, request: &vendor::Request) -> Response<Bytes> {
+        let outcome = match self.complaint(request) {
+            Some(it) => Err(Denial::malformed(it, self.vendor.complain(it))),
+            None => self.vendor.exchange(request, &self.sessions),
+        };
+        match outcome {
+            Ok(reply) => {
+                self.tally.count(|it| it.exchanges += 1);
+                reply
+            }
+            Err(denial) => {
+                if let Some(complaint) = denial.complaint {
+                    self.tally.malformed(complaint);
+                }
+                *denial.reply
+            }
+        }
+    }
+
+    /// What is wrong with a token request for any vendor.
+    fn complaint(&self, request: &vendor::Request) -> Option<&'static str> {
+        if request.parts.method != Method::POST {
+            return Some("a token request is a POST");
+        }
+        let query = request.parts.uri.query().unwrap_or_default();
+        wire::names_a_secret(query).then_some("a secret is in the query string")
+    }
+
+    /// Does to a reply what a fault does after processing.
+    fn spoil(
+        &self,
+        reply: Response<Bytes>,
+        fault: Option<Fault>,
+    ) -> Result<Response<SimBody>, Abrupt> {
+        Ok(match fault {
+            Some(Fault::CutAfter) => return Err(Abrupt::Cut),
+            Some(Fault::CutBody) => reply.map(|body| SimBody::cut(&body)),
+            Some(Fault::StatusAfter(status, body, kind)) => {
+                whole(status_reply(status, &body, kind))
+            }
+            Some(Fault::SlowBody(pause)) => {
+                reply.map(|body| SimBody::slow(body, pause, self.sessions.clock().clone()))
+            }
+            _ => whole(reply),
+        })
+    }
+
+    fn throttled(&self, retry_after: RetryAfter) -> Response<Bytes> {
+        let mut reply = self.vendor.throttle();
+        let value = retry_after.header().map(HeaderValue::try_from);
+        if let Some(Ok(value)) = value {
+            reply.headers_mut().insert(RETRY_AFTER, value);
+        }
+        reply
+    }
+
+    async fn api(&self, request: Request<Incoming>) -> Response<SimBody> {
+        let (parts, mut body) = request.into_parts();
+        // To its end, so that the connection is clean afterwards; what is in it does not matter.
+        while let Some(Ok(_frame)) = body.frame().await {}
+        let reception = self.vendor.api(&parts, &self.sessions, self.take_refusal());
+        self.tally.count(|it| {
+            it.api_requests += 1;
+            match &reception {
+                Reception::Answered(_) => it.api_answered += 1,
+                Reception::Refused(_) => it.api_refused += 1,
+                Reception::Anonymous(_) => it.api_anonymous += 1,
+                Reception::Forbidden(_) => {}
+            }
+        });
+        self.dated(whole(reception.into_reply()))
+    }
+
+    fn take_refusal(&self) -> bool {
+        let one_less = |left: u64| left.checked_sub(1);
+        self.refusals_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .is_ok()
+    }
+
+    /// Dates a reply by the simulator's clock; hyper would read the system's.
+    fn dated(&self, mut reply: Response<SimBody>) -> Response<SimBody> {
+        let now = self.sessions.clock().now().wall();
+        if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(now)) {
+            reply.headers_mut().entry(DATE).or_insert(date);
+        }
+        reply
+    }
+
+    fn remember(&self, task: AbortHandle) {
+        let mut processing = self.processing();
+        processing.retain(|it| !it.is_finished());
+        processing.push(task);
+    }
+
+    fn processing(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+        self.processing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn read(request: Request<Incoming>) -> Result<vendor::Request, Abrupt> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, MAX_REQUEST).collect().await;
+    let body = body.map_err(|_| Abrupt::Cut)?.to_bytes();
+    Ok(vendor::Request { parts, body })
+}
+
+fn whole(reply: Response<Bytes>) -> Response<SimBody> {
+    reply.map(SimBody::Whole)
+}
+
+fn json_reply(body: SimBody) -> Response<SimBody> {
+    let mut reply = Response::new(body);
+    let json = HeaderValue::from_static("application/json");
+    reply.headers_mut().insert(CONTENT_TYPE, json);
+    reply
+}
+
+fn status_reply(status: u16, body: &str, kind: &'static str) -> Response<Bytes> {
+    wire::reply(status_code(status), kind, body.to_owned())
+}
+
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+const MAX_REQUEST: usize = 1024 * 1024;

@@ -1,0 +1,89 @@
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, request::Parts};
+
+use super::sessions::Sessions;
+
+/// What differs between the simulators.
+pub(super) trait Vendor: fmt::Debug + Send + Sync + 'static {
+    /// The path of the token endpoint; everything else is API.
+    fn token_path(&self) -> &'static str;
+
+    /// Processes a POST to the token endpoint.
+    fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial>;
+
+    /// The answer to a request that is wrong in a way that no vendor documents.
+    fn complain(&self, complaint: &str) -> Response<Bytes>;
+
+    /// The body and status of a throttled token request.
+    fn throttle(&self) -> Response<Bytes>;
+
+    /// Answers an API request. With `refuse`, a good token is treated as a dead one.
+    fn api(&self, request: &Parts, sessions: &Sessions, refuse: bool) -> Reception;
+}
+
+/// A request, read to its end.
+pub(super) struct Request {
+    pub(super) parts: Parts,
+    pub(super) body: Bytes,
+}
+
+/// Why a token request was not granted, and what it is told.
+pub(super) struct Denial {
+    /// What was malformed, for the test's author; it holds no secret.
+    pub(super) complaint: Option<String>,
+    pub(super) reply: Box<Response<Bytes>>,
+}
+
+/// What became of an API request.
+pub(super) enum Reception {
+    /// A good token, and 2xx.
+    Answered(Response<Bytes>),
+    /// No token, or not a good one.
+    Refused(Response<Bytes>),
+    /// No good token, and 2xx all the same.
+    Anonymous(Response<Bytes>),
+    /// A good token, but another reason against it.
+    Forbidden(Response<Bytes>),
+}
+
+// === impl Request ===
+
+impl Request {
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+}
+
+// === impl Denial ===
+
+impl Denial {
+    /// Of a well-formed request.
+    pub(super) fn refused(reply: Response<Bytes>) -> Self {
+        Self {
+            complaint: None,
+            reply: Box::new(reply),
+        }
+    }
+
+    pub(super) fn malformed(complaint: impl Into<String>, reply: Response<Bytes>) -> Self {
+        Self {
+            complaint: Some(complaint.into()),
+            reply: Box::new(reply),
+        }
+    }
+}
+
+// === impl Reception ===
+
+impl Reception {
+    pub(super) fn into_reply(self) -> Response<Bytes> {
+        match self {
+            Self::Answered(reply)
+            | Self::Refused(reply)
+            | Self::Anonymous(reply)
+            | Self::Forbidden(reply) => reply,
+        }
+    }
+}
