@@ -1,0 +1,231 @@
+use std::{io, ops::Deref};
+
+use bytes::Bytes;
+use http::{
+    Response, StatusCode,
+    header::{AUTHORIZATION, ORIGIN},
+    request::Parts,
+};
+use serde_json::json;
+
+use super::{
+    builder::{DAY, MINUTE, SimBuilder, launch},
+    sessions::{RefreshStyle, Sessions},
+    simulator::Simulator,
+    vendor::{Denial, Reception, Request, Vendor},
+    wire,
+};
+
+/// Immersve, simulated: `POST /auth/token` in JSON with the `Origin` header, single-use refresh
+/// tokens that are JWTs, refusals as 403 with an error code.
+///
+/// Access tokens live for 20 minutes and refresh tokens for 30 days, as the vendor documents. Every
+/// other path is API and wants `Authorization: Bearer`; it echoes `x-account-id`. `/forbidden`
+/// answers 403 to a good token, as the vendor's business rules do.
+///
+/// Ours and not the vendor's: the words in its bodies, and that a refresh token spent twice ends
+/// its session.
+#[derive(Debug)]
+pub struct SimImmersve {
+    sim: Simulator,
+    options: ImmersveOptions,
+}
+
+/// The part of [`SimBuilder`] that only [`SimImmersve`] has.
+#[derive(Clone, Debug)]
+pub struct ImmersveOptions {
+    origin: String,
+    client_application_id: String,
+    forbid: bool,
+}
+
+// === impl SimImmersve ===
+
+impl SimImmersve {
+    /// Starts one with the vendor's lifetimes and the system's clock.
+    ///
+    /// # Errors
+    ///
+    /// When no socket on the loopback is to be had.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// One with other settings.
+    pub fn builder() -> SimBuilder<ImmersveOptions> {
+        let options = ImmersveOptions {
+            origin: "https://app.example".into(),
+            client_application_id: "client-app-id".into(),
+            forbid: false,
+        };
+        let mut builder = SimBuilder::new(options, 20 * MINUTE, 30 * DAY);
+        builder.policy.refresh = RefreshStyle::Jwt;
+        builder
+    }
+
+    /// The one origin that may exchange tokens; `https://app.example`, unless it is set.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.options.origin
+    }
+
+    /// The client application that all sessions belong to; `client-app-id`, unless it is set.
+    #[must_use]
+    pub fn client_application_id(&self) -> &str {
+        &self.options.client_application_id
+    }
+}
+
+impl Deref for SimImmersve {
+    type Target = Simulator;
+
+    fn deref(&self) -> &Simulator {
+        &self.sim
+    }
+}
+
+// === impl SimBuilder ===
+
+impl SimBuilder<ImmersveOptions> {
+    /// The one origin that may exchange tokens.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.vendor.origin = origin.into();
+        self
+    }
+
+    /// The client application that all sessions belong to.
+    pub fn client_application_id(mut self, id: impl Into<String>) -> Self {
+        self.vendor.client_application_id = id.into();
+        self
+    }
+
+    /// Refuses every well-formed exchange with 403 `FORBIDDEN`, as the vendor's example shows.
+    pub fn forbid_exchanges(mut self) -> Self {
+        self.vendor.forbid = true;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// When no socket on the loopback is to be had.
+    pub async fn start(self) -> io::Result<SimImmersve> {
+        let options = self.vendor.clone();
+        let sim = launch(self).await?;
+        Ok(SimImmersve { sim, options })
+    }
+}
+
+// === impl ImmersveOptions ===
+
+impl Vendor for ImmersveOptions {
+    fn token_path(&self) -> &'static str {
+        "/auth/token"
+    }
+
+    fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        self.check_headers(request)?;
+        let body = wire::json_object(request.headers(), &request.body)
+            .map_err(|complaint| malformed("", complaint))?;
+        let text = |name| wire::text(&body, name).map_err(|it| malformed(name, it));
+        let (refresh, client) = (text("refreshToken")?, text("clientApplicationId")?);
+        if self.forbid {
+            return Err(refused("FORBIDDEN", "Unauthorized"));
+        }
+        if client != self.client_application_id {
+            let reason = "The refresh token belongs to another client application";
+            return Err(refused("CLIENT_APPLICATION_MISMATCH", reason));
+        }
+        let dead = |_| {
+            refused(
+                "REFRESH_TOKEN_EXPIRED",
+                "The refresh token is no longer valid",
+            )
+        };
+        let grant = sessions.exchange(refresh, || true).map_err(dead)?;
+        let reply = json!({ "accessToken": grant.access, "refreshToken": grant.refresh });
+        Ok(wire::json(StatusCode::OK, &reply))
+    }
+
+    fn complain(&self, complaint: &str) -> Response<Bytes> {
+        invalid_input("", complaint)
+    }
+
+    fn throttle(&self) -> Response<Bytes> {
+        error(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOO_MANY_REQUESTS",
+            "Slow down",
+        )
+    }
+
+    fn api(&self, request: &Parts, sessions: &Sessions, refuse: bool) -> Reception {
+        let token = wire::bearer(&request.headers);
+        let good = token.is_some_and(|it| sessions.check_access(it).is_ok());
+        if !good || refuse {
+            let reason = "The token is missing, expired or invalid";
+            return Reception::Refused(error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", reason));
+        }
+        if request.uri.path() == "/forbidden" {
+            let reason = "A business rule is against it";
+            return Reception::Forbidden(error(StatusCode::FORBIDDEN, "FORBIDDEN", reason));
+        }
+        let account = wire::single(&request.headers, "x-account-id");
+        let reply = json!({ "path": request.uri.path(), "accountId": account });
+        Reception::Answered(wire::json(StatusCode::OK, &reply))
+    }
+}
+
+impl ImmersveOptions {
+    fn check_headers(&self, request: &Request) -> Result<(), Denial> {
+        if request.headers().contains_key(AUTHORIZATION) {
+            let complaint = "there is an Authorization header on the token request";
+            return Err(malformed("", complaint.into()));
+        }
+        let not_allowed = || error(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", "Wrong origin");
+        match wire::single(request.headers(), ORIGIN) {
+            Some(origin) if origin == self.origin => Ok(()),
+            Some(_) => Err(Denial::refused(not_allowed())),
+            None => {
+                let complaint = "there is not exactly one Origin header";
+                Err(Denial::malformed(complaint, not_allowed()))
+            }
+        }
+    }
+}
+
+fn malformed(path: &str, complaint: String) -> Denial {
+    let reply = invalid_input(path, &complaint);
+    Denial::malformed(complaint, reply)
+}
+
+fn refused(code: &str, reason: &str) -> Denial {
+    Denial::refused(error(StatusCode::FORBIDDEN, code, reason))
+}
+
+fn error(status: StatusCode, code: &str, reason: &str) -> Response<Bytes> {
+    let body = json!({
+        "statusCode": status.as_u16(),
+        "statusName": status_name(status),
+        "errorCode": code,
+        "reason": reason,
+    });
+    wire::json(status, &body)
+}
+
+fn invalid_input(path: &str, message: &str) -> Response<Bytes> {
+    let status = StatusCode::BAD_REQUEST;
+    let body = json!({
+        "statusCode": status.as_u16(),
+        "statusName": status_name(status),
+        "errorCode": "INVALID_REQUEST_INPUT",
+        "errors": [{ "message": message, "path": path }],
+    });
+    wire::json(status, &body)
+}
+
+fn status_name(status: StatusCode) -> String {
+    let name = status.canonical_reason().unwrap_or_default();
+    name.to_ascii_uppercase().replace(' ', "_")
+}
