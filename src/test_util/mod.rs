@@ -33,6 +33,7 @@ mod body;
 mod book;
 mod builder;
 mod counters;
+mod dressipi;
 mod engine;
 mod fault;
 mod immersve;
@@ -47,6 +48,7 @@ mod wire;
 
 pub use builder::SimBuilder;
 pub use counters::Counters;
+pub use dressipi::{DressipiOptions, SimDressipi};
 pub use fault::{Fault, Faults, RetryAfter};
 pub use immersve::{ImmersveOptions, SimImmersve};
 pub use manual_clock::ManualClock;
