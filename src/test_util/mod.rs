@@ -45,6 +45,7 @@ mod sessions;
 mod signer;
 mod simulator;
 mod vendor;
+mod vmware_csp;
 mod wire;
 
 pub use builder::SimBuilder;
@@ -57,3 +58,4 @@ pub use marketiger::{MarketigerOptions, SimMarketiger};
 pub use rotation::Rotation;
 pub use sessions::Seed;
 pub use simulator::Simulator;
+pub use vmware_csp::{SimVmwareCsp, VmwareCspOptions};
