@@ -1,0 +1,299 @@
+use std::{io, ops::Deref, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
+    request::Parts,
+};
+use serde_json::{Value, json};
+
+use super::{
+    builder::{DAY, HOUR, SimBuilder, launch},
+    client_auth::ClientSecret,
+    rotation::{Rotation, Turns},
+    sessions::{AccessStyle, Sessions},
+    simulator::Simulator,
+    vendor::{Denial, Reception, Request, Vendor},
+    wire::{self, Form},
+};
+
+/// A plain OAuth 2.0 server (RFC 6749) and an API behind bearer tokens (RFC 6750).
+///
+/// `POST /token` serves `client_credentials`, without a refresh token in the reply, and
+/// `refresh_token`. The client authenticates by Basic or in the body, never both. Every other path
+/// is API: 401 with `invalid_token` for a dead token, 401 without an error code for none, and 403
+/// `insufficient_scope` at `/scoped` whatever the token.
+///
+/// Access tokens live for an hour and refresh tokens for 30 days. A refresh token spent twice ends
+/// its session, as RFC 9700 (section 4.14.2) asks.
+#[derive(Debug)]
+pub struct SimOauth {
+    sim: Simulator,
+    client: ClientSecret,
+}
+
+/// The part of [`SimBuilder`] that only [`SimOauth`] has.
+#[derive(Clone, Debug)]
+pub struct OauthOptions {
+    client: ClientSecret,
+    expires_in: ExpiresIn,
+    rotation: Turns,
+    scope: String,
+}
+
+/// How a reply of [`SimOauth`] writes `expires_in`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExpiresIn {
+    /// The lifetime as a number, as the RFC has it.
+    Number,
+    /// The lifetime as a string of digits.
+    Text,
+    /// The lifetime as a number with a fraction.
+    Float,
+    /// Not at all.
+    Missing,
+    /// 0, although the token lives.
+    Zero,
+    /// -1, although the token lives.
+    Negative,
+    /// The largest number of 64 bits.
+    Huge,
+}
+
+// === impl SimOauth ===
+
+impl SimOauth {
+    /// Starts one with the lifetimes above and the system's clock; it rotates always.
+    ///
+    /// # Errors
+    ///
+    /// When no socket on the loopback is to be had.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// One with other settings.
+    pub fn builder() -> SimBuilder<OauthOptions> {
+        let options = OauthOptions {
+            client: ClientSecret::new("client id", "s3cret %+&:\u{fc}"),
+            expires_in: ExpiresIn::Number,
+            rotation: Turns::new(Rotation::Always),
+            scope: "read write".into(),
+        };
+        SimBuilder::new(options, HOUR, 30 * DAY)
+    }
+
+    /// The one client's id; unless it is set, one that has to be encoded.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.client.id()
+    }
+
+    /// The one client's secret; unless it is set, one that has to be encoded.
+    #[must_use]
+    pub fn client_secret(&self) -> &str {
+        self.client.secret()
+    }
+}
+
+impl Deref for SimOauth {
+    type Target = Simulator;
+
+    fn deref(&self) -> &Simulator {
+        &self.sim
+    }
+}
+
+// === impl SimBuilder ===
+
+impl SimBuilder<OauthOptions> {
+    /// The one client.
+    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.vendor.client = ClientSecret::new(id, secret);
+        self
+    }
+
+    /// Gives out random access tokens in place of JWTs.
+    pub fn opaque_access_tokens(mut self) -> Self {
+        self.policy.access = AccessStyle::Opaque;
+        self
+    }
+
+    /// How replies write `expires_in`.
+    pub fn expires_in(mut self, expires_in: ExpiresIn) -> Self {
+        self.vendor.expires_in = expires_in;
+        self
+    }
+
+    /// When an exchange spends the refresh token and gives another.
+    pub fn rotation(mut self, rotation: Rotation) -> Self {
+        self.vendor.rotation = Turns::new(rotation);
+        self
+    }
+
+    /// Lets a spent refresh token be spent again within this time, as some vendors do for replies
+    /// that were lost. Each replay gives new tokens, and the earlier ones stay good.
+    pub fn reuse_grace(mut self, grace: Duration) -> Self {
+        self.policy.grace = grace;
+        self
+    }
+
+    /// The scope that a client may have at most, and has by default: words with spaces between.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.vendor.scope = scope.into();
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// When no socket on the loopback is to be had.
+    pub async fn start(self) -> io::Result<SimOauth> {
+        let client = self.vendor.client.clone();
+        let sim = launch(self).await?;
+        Ok(SimOauth { sim, client })
+    }
+}
+
+// === impl OauthOptions ===
+
+impl Vendor for OauthOptions {
+    fn token_path(&self) -> &'static str {
+        "/token"
+    }
+
+    fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        let form = Form::parse(request.headers(), &request.body).map_err(invalid_request)?;
+        let by_header = request.headers().contains_key(AUTHORIZATION);
+        match self.client.authenticate(request.headers(), &form) {
+            Ok(true) => {}
+            Ok(false) => return Err(Denial::refused(invalid_client(by_header))),
+            Err(complaint) => return Err(invalid_request(complaint)),
+        }
+        let scope = self.granted_scope(&form)?;
+        let (access, refresh) = match form.require("grant_type").map_err(invalid_request)? {
+            "client_credentials" => (sessions.access_only(), None),
+            "refresh_token" => self.refresh(&form, sessions)?,
+            _ => return Err(Denial::refused(error("unsupported_grant_type"))),
+        };
+        Ok(self.granted(access, refresh, scope, sessions.access_lifetime()))
+    }
+
+    fn complain(&self, _complaint: &str) -> Response<Bytes> {
+        error("invalid_request")
+    }
+
+    fn throttle(&self) -> Response<Bytes> {
+        let body = json!({ "error": "temporarily_unavailable" });
+        wire::json(StatusCode::TOO_MANY_REQUESTS, &body)
+    }
+
+    fn api(&self, request: &Parts, sessions: &Sessions, refuse: bool) -> Reception {
+        let Some(token) = wire::bearer(&request.headers) else {
+            return Reception::Refused(challenge(StatusCode::UNAUTHORIZED, BARE));
+        };
+        if refuse || sessions.check_access(token).is_err() {
+            return Reception::Refused(challenge(StatusCode::UNAUTHORIZED, INVALID_TOKEN));
+        }
+        if request.uri.path() == "/scoped" {
+            return Reception::Forbidden(challenge(StatusCode::FORBIDDEN, INSUFFICIENT_SCOPE));
+        }
+        let reply = json!({ "path": request.uri.path() });
+        Reception::Answered(wire::json(StatusCode::OK, &reply))
+    }
+}
+
+impl OauthOptions {
+    fn refresh(
+        &self,
+        form: &Form,
+        sessions: &Sessions,
+    ) -> Result<(String, Option<String>), Denial> {
+        let token = form.require("refresh_token").map_err(invalid_request)?;
+        let dead = |_| Denial::refused(error("invalid_grant"));
+        let grant = sessions
+            .exchange(token, || self.rotation.next())
+            .map_err(dead)?;
+        Ok((grant.access, grant.refresh))
+    }
+
+    /// The scope that was asked for, where it is no larger than what the client may have.
+    fn granted_scope<'a>(&'a self, form: &'a Form) -> Result<&'a str, Denial> {
+        let asked = form.get("scope").unwrap_or(&self.scope);
+        let allowed = |word: &str| self.scope.split(' ').any(|it| it == word);
+        match asked.split(' ').all(allowed) {
+            true => Ok(asked),
+            false => Err(Denial::refused(error("invalid_scope"))),
+        }
+    }
+
+    fn granted(
+        &self,
+        access: String,
+        refresh: Option<String>,
+        scope: &str,
+        lifetime: Duration,
+    ) -> Response<Bytes> {
+        let mut body = json!({ "access_token": access, "token_type": "Bearer", "scope": scope });
+        if let Some(refresh) = refresh {
+            body["refresh_token"] = refresh.into();
+        }
+        if let Some(expires_in) = self.expires_in.value(lifetime) {
+            body["expires_in"] = expires_in;
+        }
+        let mut reply = wire::json(StatusCode::OK, &body);
+        let no_store = HeaderValue::from_static("no-store");
+        reply.headers_mut().insert(CACHE_CONTROL, no_store);
+        reply
+    }
+}
+
+// === impl ExpiresIn ===
+
+impl ExpiresIn {
+    fn value(self, lifetime: Duration) -> Option<Value> {
+        Some(match self {
+            ExpiresIn::Number => json!(lifetime.as_secs()),
+            ExpiresIn::Text => json!(lifetime.as_secs().to_string()),
+            ExpiresIn::Float => json!(lifetime.as_secs_f64()),
+            ExpiresIn::Missing => return None,
+            ExpiresIn::Zero => json!(0),
+            ExpiresIn::Negative => json!(-1),
+            ExpiresIn::Huge => json!(u64::MAX),
+        })
+    }
+}
+
+fn invalid_request(complaint: String) -> Denial {
+    Denial::malformed(complaint, error("invalid_request"))
+}
+
+/// 401 with a challenge is a must only for clients that used the header (RFC 6749, section 5.2).
+fn invalid_client(by_header: bool) -> Response<Bytes> {
+    let mut reply = error("invalid_client");
+    if by_header {
+        *reply.status_mut() = StatusCode::UNAUTHORIZED;
+        let basic = HeaderValue::from_static("Basic realm=\"simulator\"");
+        reply.headers_mut().insert(WWW_AUTHENTICATE, basic);
+    }
+    reply
+}
+
+fn error(code: &str) -> Response<Bytes> {
+    wire::json(StatusCode::BAD_REQUEST, &json!({ "error": code }))
+}
+
+fn challenge(status: StatusCode, challenge: &'static str) -> Response<Bytes> {
+    let mut reply = wire::json(status, &json!({ "message": "no" }));
+    let challenge = HeaderValue::from_static(challenge);
+    reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    reply
+}
+
+const BARE: &str = "Bearer realm=\"simulator\"";
+const INVALID_TOKEN: &str = "Bearer realm=\"simulator\", error=\"invalid_token\"";
+const INSUFFICIENT_SCOPE: &str =
+    "Bearer realm=\"simulator\", error=\"insufficient_scope\", scope=\"more\"";
