@@ -1,0 +1,259 @@
+//! What the tests share: a vendor that is a script, and an API that is a closure.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use tokio::sync::Semaphore;
+use tower_reauth::{
+    AuthLayer, Provider, Token,
+    layer::AuthLayerBuilder,
+    provider::{Exchange, Profile, ProviderError, Reason},
+    test_util::ManualClock,
+};
+
+/// A vendor that answers as told, and counts.
+#[derive(Clone)]
+pub struct Script(Arc<Inner>);
+
+struct Inner {
+    profile: Mutex<Profile>,
+    answers: Mutex<VecDeque<Answer>>,
+    usual: Mutex<Answer>,
+    gate: Semaphore,
+    gated: bool,
+    asked: Mutex<Vec<Asked>>,
+    in_flight: AtomicUsize,
+    most_in_flight: AtomicUsize,
+}
+
+pub type Answer = Arc<dyn Fn(usize) -> Result<Token, ProviderError> + Send + Sync>;
+
+/// What one exchange was asked with.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub reason: Reason,
+    pub access: Option<String>,
+    pub refresh: Option<String>,
+    pub refused: Option<String>,
+}
+
+impl Script {
+    /// Tokens `access-1`, `access-2`, … that live as long as `lifetime`, given at once.
+    pub fn with_lifetime(lifetime: Duration) -> Self {
+        Self::new(false, token_every_time(lifetime))
+    }
+
+    /// The same, each answer held back until [`open`](Self::open) lets it go.
+    pub fn gated(lifetime: Duration) -> Self {
+        Self::new(true, token_every_time(lifetime))
+    }
+
+    fn new(gated: bool, usual: Answer) -> Self {
+        Self(Arc::new(Inner {
+            profile: Mutex::new(Profile::new("script").origins([ORIGIN])),
+            answers: Mutex::default(),
+            usual: Mutex::new(usual),
+            gate: Semaphore::new(0),
+            gated,
+            asked: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            most_in_flight: AtomicUsize::new(0),
+        }))
+    }
+
+    pub fn profile(self, change: impl FnOnce(Profile) -> Profile) -> Self {
+        {
+            let mut profile = self.0.profile.lock().unwrap();
+            *profile = change(profile.clone());
+        }
+        self
+    }
+
+    /// Answers the next exchange with this, before going back to the usual answer.
+    pub fn next(
+        &self,
+        answer: impl Fn(usize) -> Result<Token, ProviderError> + Send + Sync + 'static,
+    ) {
+        self.0.answers.lock().unwrap().push_back(Arc::new(answer));
+    }
+
+    /// Answers all further exchanges with this.
+    pub fn usually(
+        &self,
+        answer: impl Fn(usize) -> Result<Token, ProviderError> + Send + Sync + 'static,
+    ) {
+        *self.0.usual.lock().unwrap() = Arc::new(answer);
+    }
+
+    /// Lets `n` gated answers go.
+    pub fn open(&self, n: usize) {
+        self.0.gate.add_permits(n);
+    }
+
+    /// How many exchanges were begun.
+    pub fn exchanges(&self) -> usize {
+        self.0.asked.lock().unwrap().len()
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.0.asked.lock().unwrap().clone()
+    }
+
+    pub fn most_in_flight(&self) -> usize {
+        self.0.most_in_flight.load(Ordering::SeqCst)
+    }
+
+    /// A builder for a layer over this vendor, on `clock`, that lives in memory.
+    pub fn layer(&self, clock: &ManualClock) -> AuthLayerBuilder<Script> {
+        AuthLayer::builder(self.clone())
+            .clock(clock.clone())
+            .memory_only()
+    }
+}
+
+impl Provider for Script {
+    async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        let inner = &*self.0;
+        let secret =
+            |secret: Option<&tower_reauth::token::Secret>| secret.map(|s| s.expose().to_owned());
+        let number = {
+            let mut asked = inner.asked.lock().unwrap();
+            asked.push(Asked {
+                reason: exchange.reason(),
+                access: secret(exchange.last().and_then(Token::access_token)),
+                refresh: secret(exchange.last().and_then(Token::refresh_token)),
+                refused: secret(exchange.refused()),
+            });
+            asked.len()
+        };
+        let _flying = Flying::new(inner);
+        if inner.gated {
+            inner
+                .gate
+                .acquire()
+                .await
+                .expect("the gate is never closed")
+                .forget();
+        }
+        let scripted = inner.answers.lock().unwrap().pop_front();
+        let answer = scripted.unwrap_or_else(|| inner.usual.lock().unwrap().clone());
+        answer(number)
+    }
+
+    fn profile(&self) -> Profile {
+        self.0.profile.lock().unwrap().clone()
+    }
+}
+
+struct Flying<'a>(&'a Inner);
+
+impl<'a> Flying<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        let now = inner.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        inner.most_in_flight.fetch_max(now, Ordering::SeqCst);
+        Self(inner)
+    }
+}
+
+impl Drop for Flying<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// `access-N` with refresh token `refresh-N`, living as long as `lifetime`.
+pub fn token_every_time(lifetime: Duration) -> Answer {
+    Arc::new(move |number| Ok(token(number, lifetime)))
+}
+
+pub fn token(number: usize, lifetime: Duration) -> Token {
+    Token::new(format!("access-{number}"))
+        .with_refresh_token(format!("refresh-{number}"))
+        .with_lifetime(lifetime)
+}
+
+/// An inner service that answers each request by a closure over its `authorization` header.
+#[derive(Clone)]
+pub struct Api {
+    answer: Arc<dyn Fn(&str) -> StatusCode + Send + Sync>,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Api {
+    pub fn new(answer: impl Fn(&str) -> StatusCode + Send + Sync + 'static) -> Self {
+        Self {
+            answer: Arc::new(answer),
+            seen: Arc::default(),
+        }
+    }
+
+    pub fn accepting_all() -> Self {
+        Self::new(|_| StatusCode::OK)
+    }
+
+    /// The `authorization` headers that arrived, in order.
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl<B> tower::Service<Request<B>> for Api {
+    type Response = Response<Empty<Bytes>>;
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let header = request.headers().get("authorization");
+        let header = header
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
+            .to_owned();
+        let mut response = Response::new(Empty::new());
+        *response.status_mut() = (self.answer)(&header);
+        self.seen.lock().unwrap().push(header);
+        std::future::ready(Ok(response))
+    }
+}
+
+/// A bodiless request to the declared origin.
+pub fn get() -> Request<Empty<Bytes>> {
+    Request::get(format!("{ORIGIN}/thing"))
+        .body(Empty::new())
+        .unwrap()
+}
+
+/// Polls once.
+pub async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// Lets spawned tasks run until they wait for something. Deterministic on the current-thread
+/// runtime: nothing here waits for time or for sockets.
+pub async fn settle() {
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub const ORIGIN: &str = "https://api.example.com";
+
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
