@@ -45,6 +45,10 @@ impl SimDressipi {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -103,6 +107,10 @@ impl SimBuilder<DressipiOptions> {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimDressipi> {
         let client_id = self.vendor.client_id.clone();
         let sim = launch(self).await?;

@@ -47,6 +47,10 @@ impl SimImmersve {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -110,6 +114,10 @@ impl SimBuilder<ImmersveOptions> {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimImmersve> {
         let options = self.vendor.clone();
         let sim = launch(self).await?;

@@ -41,6 +41,10 @@ impl SimMarketiger {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -82,6 +86,10 @@ impl SimBuilder<MarketigerOptions> {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimMarketiger> {
         let sim = launch(self).await?;
         Ok(SimMarketiger { sim })

@@ -6,11 +6,12 @@ use http::{
     header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
     request::Parts,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     builder::{DAY, HOUR, SimBuilder, launch},
     client_auth::ClientSecret,
+    expires_in::ExpiresIn,
     rotation::{Rotation, Turns},
     sessions::{AccessStyle, Sessions},
     simulator::Simulator,
@@ -42,26 +43,6 @@ pub struct OauthOptions {
     scope: String,
 }
 
-/// How a reply of [`SimOauth`] writes `expires_in`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExpiresIn {
-    /// The lifetime as a number, as the RFC has it.
-    Number,
-    /// The lifetime as a string of digits.
-    Text,
-    /// The lifetime as a number with a fraction.
-    Float,
-    /// Not at all.
-    Missing,
-    /// 0, although the token lives.
-    Zero,
-    /// -1, although the token lives.
-    Negative,
-    /// The largest number of 64 bits.
-    Huge,
-}
-
 // === impl SimOauth ===
 
 impl SimOauth {
@@ -70,6 +51,10 @@ impl SimOauth {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -151,6 +136,10 @@ impl SimBuilder<OauthOptions> {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimOauth> {
         let client = self.vendor.client.clone();
         let sim = launch(self).await?;
@@ -248,22 +237,6 @@ impl OauthOptions {
         let no_store = HeaderValue::from_static("no-store");
         reply.headers_mut().insert(CACHE_CONTROL, no_store);
         reply
-    }
-}
-
-// === impl ExpiresIn ===
-
-impl ExpiresIn {
-    fn value(self, lifetime: Duration) -> Option<Value> {
-        Some(match self {
-            ExpiresIn::Number => json!(lifetime.as_secs()),
-            ExpiresIn::Text => json!(lifetime.as_secs().to_string()),
-            ExpiresIn::Float => json!(lifetime.as_secs_f64()),
-            ExpiresIn::Missing => return None,
-            ExpiresIn::Zero => json!(0),
-            ExpiresIn::Negative => json!(-1),
-            ExpiresIn::Huge => json!(u64::MAX),
-        })
     }
 }
 

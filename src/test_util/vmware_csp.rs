@@ -45,6 +45,10 @@ impl SimVmwareCsp {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -114,6 +118,10 @@ impl SimBuilder<VmwareCspOptions> {
     /// # Errors
     ///
     /// When no socket on the loopback is to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimVmwareCsp> {
         let sim = launch(self).await?;
         Ok(SimVmwareCsp { sim })
