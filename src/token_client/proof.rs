@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, io, iter};
 
-use crate::provider::ProviderError;
+use crate::provider::{FailureKind, ProviderError};
 
 /// Whether `error`, or an error behind it, can only come from a connection that was never made.
 ///
@@ -22,9 +22,13 @@ pub(super) fn is_connect_failure(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// A verdict that the service itself has given.
-pub(super) fn own_verdict(error: &(dyn StdError + 'static)) -> Option<ProviderError> {
-    chain(error).find_map(|error| error.downcast_ref().cloned())
+/// A misconfiguration that the service itself has found, such as a layer that meets its own token
+/// request.
+pub(super) fn misconfiguration(error: &(dyn StdError + 'static)) -> Option<ProviderError> {
+    chain(error)
+        .filter_map(|error| error.downcast_ref::<ProviderError>())
+        .find(|error| error.kind() == FailureKind::Misconfigured)
+        .cloned()
 }
 
 /// `error` and all that is behind it. `io::Error` hides the error that it was made from: its

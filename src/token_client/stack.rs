@@ -114,10 +114,16 @@ where
 
 impl Sending {
     fn failed(self, error: BoxError) -> ProviderError {
-        if let Some(verdict) = proof::own_verdict(&*error) {
-            return verdict;
+        // Only where it is the error itself: one behind it may be another session's, of a layer
+        // that this client is wrapped in.
+        if let Some(verdict) = error.downcast_ref::<ProviderError>() {
+            return verdict.clone();
         }
-        if self.nothing_left() || proof::is_connect_failure(&*error) {
+        let unread = self.body.withdraw();
+        if unread && let Some(misconfigured) = proof::misconfiguration(&*error) {
+            return misconfigured;
+        }
+        if (unread && self.body_is_proof) || proof::is_connect_failure(&*error) {
             return not_sent(error);
         }
         ProviderError::unknown_outcome("the connection broke before the token endpoint answered")
@@ -125,16 +131,12 @@ impl Sending {
     }
 
     fn timed_out(self) -> ProviderError {
-        if self.nothing_left() {
+        if self.body.withdraw() && self.body_is_proof {
             return ProviderError::transient(
                 "the token endpoint was not reached within the time limit",
             );
         }
         ProviderError::unknown_outcome("the token endpoint did not answer within the time limit")
-    }
-
-    fn nothing_left(&self) -> bool {
-        self.body_is_proof && self.body.withdraw()
     }
 }
 
