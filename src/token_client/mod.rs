@@ -32,7 +32,7 @@
 //!
 //! Send each request once, follow no redirects, and keep idle connections short or not at all.
 //! Its errors become the `source` of ours, so they must not show the request. Where it knows
-//! better than these rules what a failure means, it returns a
+//! better than these rules what a failure means, its error is a
 //! [`ProviderError`](crate::provider::ProviderError), which is passed on.
 //!
 //! # What is zeroed
@@ -48,6 +48,8 @@ mod builtin;
 mod missing;
 mod proof;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
