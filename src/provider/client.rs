@@ -159,8 +159,8 @@ impl TokenReply {
     /// 429 is *throttled*. 408, 409, 423 and 425 are *transient*. Any other complete 4xx is
     /// *misconfigured*: no general rule can tell a dead login from a wrong setting, so a provider
     /// that knows its vendor looks at the status first and says
-    /// [`refused`](ProviderError::refused). Everything else, 5xx and redirects among it, is an
-    /// *unknown outcome*.
+    /// [`refused`](ProviderError::refused). A redirect is *misconfigured*, too. Everything else,
+    /// 5xx and whatever broke off among it, is an *unknown outcome*.
     pub fn success(self) -> Result<Self, ProviderError> {
         if self.status.is_success() && self.complete {
             return Ok(self);
@@ -222,3 +222,6 @@ impl fmt::Debug for TokenReply {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
