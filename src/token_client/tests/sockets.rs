@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -24,7 +25,7 @@ use crate::{
 };
 
 const MIB: usize = 1024 * 1024;
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_millis(500);
 
 struct Server {
     address: SocketAddr,
@@ -149,6 +150,7 @@ async fn a_failed_tls_handshake_is_transient_and_shows_the_server_nothing() {
         failure(builtin().send(request).await),
         FailureKind::Transient
     );
+    assert_eq!(server.connections(), 1);
     let seen = seen.recv().await.expect("a connection");
     assert_eq!(seen[..2], [22, 3], "a TLS hello");
     assert!(!String::from_utf8_lossy(&seen).contains(CANARY));
@@ -160,6 +162,18 @@ async fn a_connection_that_does_not_come_up_in_time_is_transient() {
     let result = impatient().send(post(server.https())).await;
     assert_eq!(failure(result), FailureKind::Transient);
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_less_time_than_a_reply_so_that_the_two_are_told_apart() {
+    // The kernel takes the connection; nobody says a word of TLS on it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("https://{}/", listener.local_addr().expect("an address"));
+    let in_the_head = post(url).map(|_| Bytes::new());
+    assert_eq!(
+        failure(builtin().send(in_the_head).await),
+        FailureKind::Transient
+    );
 }
 
 // === it may have been sent ===
@@ -238,7 +252,7 @@ async fn slow_bytes_end_at_the_time_limit() {
         read_request(&mut socket).await;
         let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
         while socket.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
     .await;
@@ -279,6 +293,15 @@ async fn every_request_has_a_connection_of_its_own() {
         client.send(post(server.http())).await.expect("a reply");
         assert_eq!(server.connections(), sent);
     }
+}
+
+#[tokio::test]
+async fn a_hyper_client_of_the_users_own_will_do() {
+    let hyper = Client::builder(TokioExecutor::new()).build_http();
+    let client = client(hyper.into());
+    let server = Server::replying(announced(2, b"{}")).await;
+    let reply = client.send(post(server.http())).await.expect("a reply");
+    assert!(reply.is_complete());
 }
 
 #[test]
