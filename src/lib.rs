@@ -1,14 +1,66 @@
-//! placeholder
+//! A tower layer that keeps the access tokens of service clients alive.
+//!
+//! Services call vendors with access tokens that expire. [`AuthLayer`] wraps the client that makes
+//! those calls. It attaches the current token to each request, gets the next one before the current
+//! one dies, shares one exchange between all callers, recovers once when a server refuses a token,
+//! and neither loses nor spends twice a refresh token that may be used only once.
+//!
+//! ```no_run
+//! use http::Request;
+//! use http_body_util::Empty;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_reauth::{AuthLayer, BoxError, vendor::VmwareCsp};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let connector = hyper_util::client::legacy::connect::HttpConnector::new();
+//! let auth = AuthLayer::new(VmwareCsp::api_token("your-api-token", ["https://vmc.vmware.com"]));
+//! let client = Client::builder(TokioExecutor::new()).build(connector);
+//! let service = ServiceBuilder::new().layer(auth).service(client);
+//!
+//! let request = Request::get("https://vmc.vmware.com/vmc/api/orgs").body(Empty::<bytes::Bytes>::new())?;
+//! let response = service.oneshot(request).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to go
+//!
+//! | you want to | look at |
+//! | --- | --- |
+//! | wrap a client | [`AuthLayer`], and its [builder](AuthLayer::builder) |
+//! | use one of the vendors | [`vendor`], or [`oauth2`] for a plain OAuth 2.0 server |
+//! | write a provider for another vendor | [`provider`] |
+//! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
+//! | know what an error means | [`Error`] |
+//! | send one request without a token | [`attach::Bare`] |
+//! | bring your own client for token requests | [`token_client`] |
+//! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
+//! | know why a number is what it is | [`docs::defaults`] |
+//! | know what it cannot do | [`docs::limitations`] |
+//! | change this crate | [`docs::internals`] |
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! | --- | --- | --- |
+//! | `https` | the built-in token client: hyper-util with rustls | yes |
+//! | `test-util` | simulated vendors on loopback, a clock moved by hand | no |
+
 #![forbid(unsafe_code)]
+#![cfg_attr(tower_reauth_docsrs, feature(doc_cfg))]
 
 pub mod attach;
 mod cell;
 mod challenge;
 pub mod clock;
+pub mod docs;
 mod error;
 pub mod future;
 pub mod handle;
 pub mod layer;
+pub mod oauth2;
 pub mod provider;
 mod replay;
 mod service;
@@ -16,6 +68,7 @@ mod service;
 pub mod test_util;
 pub mod token;
 pub mod token_client;
+pub mod vendor;
 
 pub use self::{
     error::{BoxError, Error},
