@@ -5,10 +5,16 @@
 //! they go. And *nothing that a vendor wrote is shown*: codes are compared with those that are
 //! known, and only our own spelling of them gets into an error.
 
+mod endpoint;
 mod json;
+mod request;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::json::Json;
+pub(crate) use self::{
+    endpoint::Endpoint,
+    json::Json,
+    request::{basic, check_placement, post_form, post_json, secret_header},
+};

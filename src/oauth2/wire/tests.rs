@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use super::json::Json;
+use http::Uri;
+
+use super::{json::Json, request::*, *};
+use crate::{provider::FailureKind, token::Secret};
 
 const WANTED: [&str; 5] = ["access", "refresh", "ttl", "ok", "data.inner"];
 
@@ -167,4 +170,73 @@ fn a_number_that_may_go_on_is_none() {
     ] {
         assert!(read(closed).lifetime("ttl").is_some(), "{closed}");
     }
+}
+
+#[test]
+fn forms_and_objects_are_encoded_in_one_buffer() {
+    let uri = Uri::from_static("https://id.example/token");
+    let pairs = [("grant_type", "refresh_token"), ("t", "a--b+/=&é \"\\\n")];
+    let form = post_form(uri.clone(), &pairs).expect("a request");
+    assert_eq!(
+        form.body(),
+        "grant_type=refresh_token&t=a--b%2B%2F%3D%26%C3%A9+%22%5C%0A"
+    );
+    let json = post_json(uri, &pairs).expect("a request");
+    assert_eq!(
+        json.body(),
+        r#"{"grant_type":"refresh_token","t":"a--b+/=&é \"\\\n"}"#
+    );
+}
+
+#[test]
+fn no_parameter_is_sent_twice() {
+    let uri = Uri::from_static("https://id.example/token");
+    let error = post_form(uri, &[("a", "1"), ("b", "2"), ("a", "3")]).expect_err("twice");
+    assert_eq!(error.kind(), FailureKind::Misconfigured);
+}
+
+#[test]
+fn basic_credentials_are_form_encoded_before_they_are_joined() {
+    let value = basic("client id", &Secret::from("s%+&:é")).expect("a header");
+    // base64 of `client+id:s%25%2B%26%3A%C3%A9`
+    assert_eq!(value, "Basic Y2xpZW50K2lkOnMlMjUlMkIlMjYlM0ElQzMlQTk=");
+    assert!(value.is_sensitive());
+}
+
+#[test]
+fn an_endpoint_is_a_url_with_a_host_and_no_password() {
+    for good in [
+        "https://id.example/token?p=1",
+        "http://127.0.0.1:1/t",
+        "https://[::1]",
+    ] {
+        assert!(Endpoint::whole(good).uri("").is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "id.example",
+        "/token",
+        "ftp://id.example",
+        "https://",
+        "https://canary:canary@id.example",
+        "https://id.example/#canary",
+    ] {
+        let endpoint = Endpoint::whole(bad);
+        let error = endpoint.uri("").expect_err(bad);
+        assert_eq!(error.kind(), FailureKind::Misconfigured, "{bad}");
+        assert!(
+            !format!("{error}{endpoint:?}{}", endpoint.url()).contains("canary"),
+            "{bad}"
+        );
+    }
+    let base = Endpoint::base("https://api.example/v2/");
+    assert_eq!(
+        base.uri("/token").expect("a URL"),
+        "https://api.example/v2/token"
+    );
+    assert!(
+        Endpoint::base("https://api.example/?q")
+            .uri("/token")
+            .is_err()
+    );
 }
