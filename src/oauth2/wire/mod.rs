@@ -6,6 +6,8 @@
 //! known, and only our own spelling of them gets into an error.
 
 mod endpoint;
+mod failure;
+mod issued;
 mod json;
 mod request;
 mod walk;
@@ -15,6 +17,8 @@ mod tests;
 
 pub(crate) use self::{
     endpoint::Endpoint,
+    failure::{Grant, decision, oauth_token},
+    issued::{Names, issued},
     json::Json,
     request::{basic, check_placement, post_form, post_json, secret_header},
 };
