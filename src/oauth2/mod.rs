@@ -1,3 +1,39 @@
 //! Any OAuth 2.0 server (RFC 6749).
+//!
+//! [`OAuth2`] knows the standard and nothing else; a vendor that deviates has an adapter of its own
+//! in [`vendor`](crate::vendor), or gets one with [`provider_fn`](crate::provider::provider_fn).
+//!
+//! ```
+//! use tower_reauth::oauth2::{ClientAuth, OAuth2};
+//!
+//! // A service with credentials of its own; it can start by itself:
+//! let service = OAuth2::client_credentials("https://id.example.com/token", "orders", "s3cr3t")
+//!     .scope(["orders:read"])
+//!     .origins(["https://api.example.com"]);
+//! // Somebody's session, which starts from the refresh token of a login:
+//! let session = OAuth2::refresh_token("https://id.example.com/token", "orders")
+//!     .client_auth(ClientAuth::Post("s3cr3t".into()))
+//!     .origins(["https://api.example.com"]);
+//! ```
+//!
+//! What is done with replies that are not quite as they should be:
+//!
+//! - `expires_in` may be a number or a text; if it is missing or makes no sense, the lifetime is
+//!   unknown, and that of the JWT counts where the token is one.
+//! - `token_type` must be `Bearer`, in any case, or missing (RFC 6749, section 7.1).
+//! - A reply that cannot be used is an error, and the refresh token in it is saved all the same.
+//! - An error code in a 5xx is no verdict: whether the refresh token was spent is not known. See
+//!   [`OAuth2::server_errors_are_transient`] for servers that are better than that.
 
+mod client_auth;
+mod client_credentials;
+mod generic;
+mod refresh_token;
 pub(crate) mod wire;
+
+#[cfg(test)]
+pub(crate) mod harness;
+#[cfg(test)]
+mod tests;
+
+pub use self::{client_auth::ClientAuth, generic::OAuth2};
