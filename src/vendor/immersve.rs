@@ -1,0 +1,206 @@
+//! Immersve: card issuing for applications with wallets.
+//!
+//! Source: the vendor's public documentation, repository `immersve/immersve-docs`, and the OpenAPI
+//! document in it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, header::ORIGIN};
+
+use crate::{
+    oauth2::wire::{self, Endpoint, Names},
+    provider::{
+        Exchange, Origins, Placement, Profile, Provider, ProviderError, Rotation, SessionParts,
+        TokenReply,
+    },
+    token::Token,
+};
+
+/// Sessions at Immersve.
+///
+/// Refresh tokens are good for one use and about 30 days, access tokens for about 20 minutes; both
+/// are JWTs that say so themselves. A session starts from the pair that a login gave.
+///
+/// ```
+/// use tower_reauth::vendor::Immersve;
+///
+/// let provider = Immersve::new("client-app-id", "https://app.example").account_id("account");
+/// ```
+///
+/// The API says 403 when something is missing or not allowed, and 401 when the token is not good:
+/// only the latter is worth a refresh.
+#[derive(Clone, Debug)]
+pub struct Immersve {
+    client_application_id: String,
+    origin: String,
+    base: Endpoint,
+    origins: Option<Origins>,
+    account_id: Option<String>,
+}
+
+// === impl Immersve ===
+
+impl Immersve {
+    /// The live environment, as the client application `client_application_id`. Its token endpoint
+    /// asks for an `Origin` header, with one of the origins that the client application allows.
+    #[must_use]
+    pub fn new(client_application_id: impl Into<String>, origin: impl Into<String>) -> Self {
+        Self {
+            client_application_id: client_application_id.into(),
+            origin: origin.into(),
+            base: Endpoint::base(LIVE),
+            origins: None,
+            account_id: None,
+        }
+    }
+
+    /// The vendor's test environment instead of the live one.
+    #[must_use]
+    pub fn test_environment(self) -> Self {
+        self.base_url(TEST)
+    }
+
+    /// Another place where the vendor's API is.
+    #[must_use]
+    pub fn base_url(mut self, base_url: impl AsRef<str>) -> Self {
+        self.base = Endpoint::base(base_url.as_ref());
+        self
+    }
+
+    /// The origins that may see the token. Without it these are the environment's API and the host
+    /// beside it that shows card secrets, or the origin of another base URL.
+    #[must_use]
+    pub fn origins(mut self, origins: impl Into<Origins>) -> Self {
+        self.origins = Some(origins.into());
+        self
+    }
+
+    /// The account that API calls are about: sent with each of them as `x-account-id`.
+    #[must_use]
+    pub fn account_id(mut self, account_id: impl Into<String>) -> Self {
+        self.account_id = Some(account_id.into());
+        self
+    }
+
+    fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
+        let refresh_token = exchange.refresh_token()?;
+        wire::check_placement(&self.placement())?;
+        let origin = HeaderValue::from_str(&self.origin).map_err(|_| {
+            ProviderError::misconfigured("the origin given to `Immersve::new` is no header value")
+        })?;
+        let members = [
+            ("refreshToken", refresh_token.expose()),
+            ("clientApplicationId", &self.client_application_id),
+        ];
+        let mut request = wire::post_json(self.base.uri("/auth/token")?, &members)?;
+        request.headers_mut().insert(ORIGIN, origin);
+        Ok(request)
+    }
+
+    fn placement(&self) -> Placement {
+        let placement = Placement::bearer();
+        match &self.account_id {
+            Some(account) => placement.and_fixed(ACCOUNT_ID, account.as_str()),
+            None => placement,
+        }
+    }
+
+    fn default_origins(&self) -> Origins {
+        match self.base.url() {
+            LIVE => Origins::from([LIVE, LIVE_CARD_SECRETS]),
+            TEST => Origins::from([TEST, TEST_CARD_SECRETS]),
+            _ => self.base.origins(),
+        }
+    }
+}
+
+impl Provider for Immersve {
+    async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        let request = self.request(&exchange)?;
+        let reply = exchange.client().send(request).await?;
+        if reply.status().is_success() {
+            return wire::issued(&reply, &NAMES);
+        }
+        Err(failure(&reply))
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new(VENDOR)
+            .identity(SessionParts {
+                namespace: String::new(),
+                vendor: VENDOR.to_owned(),
+                base_url: self.base.url().to_owned(),
+                client: self.client_application_id.clone(),
+                account: self.account_id.clone().unwrap_or_default(),
+                scope: String::new(),
+                resource: Vec::new(),
+                audience: Vec::new(),
+                binding: String::new(),
+                session_key: String::new(),
+            })
+            .placement(self.placement())
+            .origins(
+                self.origins
+                    .clone()
+                    .unwrap_or_else(|| self.default_origins()),
+            )
+            .rotation(Rotation::Must)
+            .default_refresh_lifetime(REFRESH_LIFETIME)
+            .needs_seed()
+    }
+}
+
+/// Refusals have an `errorCode`. One that is not known is somebody's setting, not a dead session.
+fn failure(reply: &TokenReply) -> ProviderError {
+    wire::decision(reply, &["errorCode"])
+        .and_then(|json| known_code(json.text("errorCode")?))
+        .map_or_else(
+            || reply.failure(),
+            |error| error.status(reply.status()).vendor_text(reply.body()),
+        )
+}
+
+fn known_code(code: &str) -> Option<ProviderError> {
+    let wrong = ProviderError::misconfigured;
+    Some(match code {
+        "REFRESH_TOKEN_EXPIRED" => {
+            ProviderError::refused("the refresh token has expired or was used before: log in again")
+                .code("REFRESH_TOKEN_EXPIRED")
+        }
+        "CLIENT_APPLICATION_MISMATCH" => wrong(
+            "the refresh token belongs to another client application: \
+             check the id given to `Immersve::new`",
+        )
+        .code("CLIENT_APPLICATION_MISMATCH"),
+        "ORIGIN_NOT_ALLOWED" => wrong(
+            "the client application does not allow this origin: \
+             check the one given to `Immersve::new`",
+        )
+        .code("ORIGIN_NOT_ALLOWED"),
+        "INVALID_REQUEST_INPUT" => wrong(
+            "the vendor does not understand the token request: check the client application id",
+        )
+        .code("INVALID_REQUEST_INPUT"),
+        "FORBIDDEN" => wrong("the vendor does not allow the token request").code("FORBIDDEN"),
+        _ => return None,
+    })
+}
+
+const VENDOR: &str = "immersve";
+const LIVE: &str = "https://api.immersve.com";
+const LIVE_CARD_SECRETS: &str = "https://api-sec.immersve.com";
+const TEST: &str = "https://test.immersve.com";
+const TEST_CARD_SECRETS: &str = "https://test-sec.immersve.com";
+const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-account-id");
+/// "About 30 days"; the token's own `exp` comes first.
+const REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// There is no lifetime and no type in a reply: the access token is a JWT and goes as Bearer.
+const NAMES: Names = Names {
+    access: "accessToken",
+    refresh: Some("refreshToken"),
+    lifetime: None,
+    refresh_lifetimes: &[],
+    token_type: None,
+    scope: None,
+};
