@@ -2,5 +2,6 @@
 
 mod dressipi;
 mod immersve;
+mod marketiger;
 
-pub use self::{dressipi::Dressipi, immersve::Immersve};
+pub use self::{dressipi::Dressipi, immersve::Immersve, marketiger::Marketiger3D};

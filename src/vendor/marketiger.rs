@@ -1,0 +1,189 @@
+//! Marketiger3D: 3D models for web shops.
+//!
+//! Source: the vendor's public documentation at `docs.marketiger3d.com`. It does not say whether a
+//! refresh token that is used twice ends the session, nor whether there is a host beside the one
+//! that all its pages show: both are taken for the worse.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+
+use crate::{
+    oauth2::wire::{self, Endpoint, Json, Names},
+    provider::{
+        Exchange, Origins, Profile, Provider, ProviderError, Rotation, SessionParts, TokenReply,
+    },
+    token::Token,
+};
+
+/// Sessions at Marketiger3D.
+///
+/// To refresh, the vendor asks for the old access token beside the refresh token, so a session
+/// starts from a pair: [`Token::from_pair`]. Every refresh gives a new pair. A refresh token lives
+/// for 12 hours; after that, only email and password help.
+///
+/// ```
+/// use tower_reauth::vendor::Marketiger3D;
+///
+/// let provider = Marketiger3D::new();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Marketiger3D {
+    base: Endpoint,
+    origins: Option<Origins>,
+}
+
+// === impl Marketiger3D ===
+
+impl Marketiger3D {
+    /// The only host that the vendor's documentation shows, `https://devapi.marketiger3d.com/v2`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            base: Endpoint::base(BASE),
+            origins: None,
+        }
+    }
+
+    /// Another place where the vendor's API is.
+    #[must_use]
+    pub fn base_url(mut self, base_url: impl AsRef<str>) -> Self {
+        self.base = Endpoint::base(base_url.as_ref());
+        self
+    }
+
+    /// The origins that may see the token. Without it this is the origin of the base URL.
+    #[must_use]
+    pub fn origins(mut self, origins: impl Into<Origins>) -> Self {
+        self.origins = Some(origins.into());
+        self
+    }
+
+    fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
+        let refresh_token = exchange.refresh_token()?;
+        let access_token = exchange
+            .last()
+            .and_then(Token::access_token)
+            .ok_or_else(|| {
+                ProviderError::refused(
+                    "Marketiger3D asks for the old access token, and there is none: \
+                 start the session from `Token::from_pair`",
+                )
+            })?;
+        let members = [
+            ("accessToken", access_token.expose()),
+            ("refreshToken", refresh_token.expose()),
+        ];
+        wire::post_json(self.base.uri("/Auth/RefreshToken")?, &members)
+    }
+}
+
+impl Default for Marketiger3D {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Provider for Marketiger3D {
+    async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        let request = self.request(&exchange)?;
+        let reply = exchange.client().send(request).await?;
+        read(&reply).map_err(|error| keeping_a_pair(error, &exchange, &reply))
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new(VENDOR)
+            .identity(SessionParts {
+                namespace: String::new(),
+                vendor: VENDOR.to_owned(),
+                base_url: self.base.url().to_owned(),
+                client: String::new(),
+                account: String::new(),
+                scope: String::new(),
+                resource: Vec::new(),
+                audience: Vec::new(),
+                binding: String::new(),
+                session_key: String::new(),
+            })
+            .origins(self.origins.clone().unwrap_or_else(|| self.base.origins()))
+            .rotation(Rotation::Must)
+            .default_refresh_lifetime(REFRESH_LIFETIME)
+            .needs_seed()
+    }
+}
+
+/// A success says so twice, in its status and in its envelope. A refusal may come as either.
+fn read(reply: &TokenReply) -> Result<Token, ProviderError> {
+    if !reply.status().is_success() {
+        let verdict = wire::decision(reply, &ENVELOPE).and_then(|json| refusal(&json));
+        return Err(told_by(verdict.unwrap_or_else(|| reply.failure()), reply));
+    }
+    let token = wire::issued(reply, &NAMES);
+    let json = Json::read(reply.body(), &ENVELOPE);
+    let whole = reply.is_complete() && json.fault().is_none();
+    match (json.flag("success"), token) {
+        (Some(true), token) => token,
+        (Some(false), Err(error)) if whole && error.salvaged().is_none() => {
+            let verdict = refusal(&json).unwrap_or_else(|| {
+                ProviderError::misconfigured(
+                    "the vendor refused the token request for a reason that it does not document",
+                )
+            });
+            Err(told_by(verdict, reply))
+        }
+        // Tokens in an envelope that does not announce them: keep them, and trust nothing.
+        (_, Ok(token)) => Err(ProviderError::unknown_outcome(
+            "the reply holds tokens and does not say that it is a success",
+        )
+        .status(reply.status())
+        .salvaging(token)),
+        (_, Err(error)) => Err(error),
+    }
+}
+
+fn refusal(json: &Json) -> Option<ProviderError> {
+    (json.text("error.type") == Some("AUTHENTICATION")).then(|| {
+        ProviderError::refused(
+            "the vendor refuses the session: log in again with email and password",
+        )
+        .code("AUTHENTICATION")
+    })
+}
+
+fn told_by(error: ProviderError, reply: &TokenReply) -> ProviderError {
+    error.status(reply.status()).vendor_text(reply.body())
+}
+
+/// A refresh token that was saved alone is of no use here. It gets the old access token beside it,
+/// marked as dead: to be sent to the token endpoint, and nowhere else.
+fn keeping_a_pair(error: ProviderError, exchange: &Exchange, reply: &TokenReply) -> ProviderError {
+    let Some(saved) = error
+        .salvaged()
+        .filter(|saved| saved.access_token().is_none())
+    else {
+        return error;
+    };
+    let old = exchange.last().and_then(Token::access_token);
+    let (Some(old), Some(new)) = (old, saved.refresh_token()) else {
+        return error;
+    };
+    let pair = Token::from_pair(old.clone(), new.clone())
+        .with_expiry(reply.sent_at().wall())
+        .with_asked_at(reply.sent_at());
+    error.salvaging(pair)
+}
+
+const VENDOR: &str = "marketiger3d";
+const BASE: &str = "https://devapi.marketiger3d.com/v2";
+const ENVELOPE: [&str; 2] = ["success", "error.type"];
+const REFRESH_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+/// The access token's lifetime is not published; where it is a JWT, it says so itself.
+const NAMES: Names = Names {
+    access: "data.accessToken",
+    refresh: Some("data.refreshToken"),
+    lifetime: None,
+    refresh_lifetimes: &[],
+    token_type: None,
+    scope: None,
+};
