@@ -55,7 +55,6 @@ pub(crate) fn exchange(provider: &impl Provider, last: Option<Token>, canned: &C
         last,
         refused: None,
         reason: Reason::Due,
-        began_at: SENT_AT,
         deadline: SENT_AT.after(Duration::from_secs(10)),
         session: provider.profile().session(),
         client: TokenClient::new(player.clone(), clock),

@@ -159,8 +159,9 @@ impl TokenReply {
     /// 429 is *throttled*. 408, 409, 423 and 425 are *transient*. Any other complete 4xx is
     /// *misconfigured*: no general rule can tell a dead login from a wrong setting, so a provider
     /// that knows its vendor looks at the status first and says
-    /// [`refused`](ProviderError::refused). A redirect is *misconfigured*, too. Everything else,
-    /// 5xx and whatever broke off among it, is an *unknown outcome*.
+    /// [`refused`](ProviderError::refused). So is a 301, 307 or 308, which say that nothing
+    /// was done here. Everything else, 5xx and whatever broke off among it, is an *unknown
+    /// outcome*.
     pub fn success(self) -> Result<Self, ProviderError> {
         if self.status.is_success() && self.complete {
             return Ok(self);
@@ -181,7 +182,9 @@ impl TokenReply {
             ),
             500..=599 => ProviderError::unknown_outcome("the vendor failed while answering")
                 .retry_after(self.retry_after()),
-            300..=399 => ProviderError::misconfigured(
+            // These say that nothing was done here (RFC 9110, section 15.4); a 302 or 303 may also
+            // be what follows a request that was processed.
+            301 | 307 | 308 => ProviderError::misconfigured(
                 "the token endpoint redirects, and token requests do not follow; \
                  set the provider's base URL to where it points",
             ),

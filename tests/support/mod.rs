@@ -1,5 +1,9 @@
 //! What the tests share: a vendor that is a script, and an API that is a closure.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part of it"
+)]
 
 use std::{
     collections::VecDeque,

@@ -61,9 +61,9 @@ fn each_status_is_its_kind_of_failure() {
         (Throttled, &[429][..]),
         (Transient, &[408, 409, 423, 425]),
         (Misconfigured, &[400, 401, 403, 404, 410, 422, 451, 499]),
-        (Misconfigured, &[300, 301, 302, 303, 304, 307, 308]),
+        (Misconfigured, &[301, 307, 308]),
         (UnknownOutcome, &[500, 501, 502, 503, 504, 599]),
-        (UnknownOutcome, &[101, 600, 999]),
+        (UnknownOutcome, &[101, 300, 302, 303, 304, 600, 999]),
     ] {
         for &status in statuses {
             let error = reply(status, "").success().expect_err("a failure");

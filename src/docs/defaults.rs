@@ -1,0 +1,49 @@
+//! Every number, with its reason.
+//!
+//! All windows scale with the lifetime of the token, so that one of 20 seconds is handled like one
+//! of an hour. Lifetimes count from when the request was sent. A deadline is reached when either
+//! the monotonic or the wall clock has reached it.
+//!
+//! # A token's life
+//!
+//! | what | value | reason |
+//! | --- | --- | --- |
+//! | due before its end | a quarter of the lifetime, at most 60 min | early enough to sit out an outage, late enough not to rotate more than needed: each rotation is a risk of its own |
+//! | jitter | up to a tenth of the lifetime, only earlier, drawn once for each token | replicas that got their tokens together do not come back together; later would eat the margin |
+//! | not due before | half of what was left when it arrived | a token that took most of its life to arrive would be exchanged again at once, and so on |
+//! | the vendor's own hint | takes the place of the window | the vendor knows |
+//! | not sent any more | a tenth of the lifetime before its end, at most 30 s | the request has to travel, and the server's clock differs |
+//! | longest lifetime | ten years | arithmetic need not be careful; nothing real is longer |
+//! | lifetime of 0, negative, unreadable or missing | that of the JWT; else the provider's default; else until refused | "0 seconds" is what vendors send who mean "unknown" |
+//! | refresh token of an idle session used before its end | a quarter of its lifetime, at most 24 h | for 12 h: after 9 h, which leaves 3 h for an outage |
+//!
+//! # After a failure
+//!
+//! | what | value | reason |
+//! | --- | --- | --- |
+//! | pause while the token is good | 5 to 10 min at random, at most a quarter of what is left | nobody is hurt yet, and the vendor may be recovering |
+//! | pause without a good token | 1 s × 1.6 for each failure in a row, ± 20 %, at most 120 s | every caller gets the last error at once meanwhile |
+//! | `Retry-After` | a floor for both, at most 1 h; after a 429 for all sessions of the layer | vendors count by address or by client, not by session; more than an hour is more likely a mistake |
+//! | 429 without `Retry-After` | 10 s | |
+//! | refused or misconfigured credential that does not rotate | tried again after 5 to 15 min | somebody may have put it right at the vendor's |
+//! | refused refresh token | never tried again | it will not come back, and trying looks like an attack |
+//! | in-flight tries after a lost reply, where the vendor gives it out again | as without a token, while the window is open | the window is short |
+//! | what an exchange left owing | again after 50 ms, 250 ms, then every 2 s | it may be the only copy of a refresh token |
+//!
+//! # Refusals
+//!
+//! | what | value | reason |
+//! | --- | --- | --- |
+//! | replays of a request | 1 | a second refusal of a newer token is an answer |
+//! | exchanges for refusals | 5 in 30 s for each session | an API that refuses everything must not become a load on the vendor |
+//! | quiet after a refusal that was not cured | 30 s, doubling to 5 min, for that origin and generation | one endpoint neither loops nor switches recovery off for the others |
+//!
+//! # Waiting
+//!
+//! | what | value | reason |
+//! | --- | --- | --- |
+//! | one try of the token client, head and body | 10 s | slow vendors answer in a few |
+//! | its connection: name, TCP, TLS | 5 s | what does not connect in 5 s rarely does in 10, and a failed connection proves that nothing was sent |
+//! | a token reply | 1 MiB | real ones have a few KiB |
+//! | a caller | 30 s, [settable](crate::layer::AuthLayerBuilder::wait_at_most) | longer than any exchange that will succeed |
+//! | timers | look at both clocks once a minute | they stand still while the machine is suspended |

@@ -1,0 +1,55 @@
+//! How the house is built, for those who change it.
+//!
+//! # Three rings
+//!
+//! Dependencies point inwards only; `tests/layering.rs` holds them to it.
+//!
+//! ```text
+//! inside   token  clock  error  provider  cell      no HTTP bodies, no I/O, time is an argument
+//! middle   attach  challenge  replay  layer  service  future  handle    what a request meets
+//! outside  token_client  oauth2  vendor  test_util  docs                ways to get, plug in, look at
+//! ```
+//!
+//! The builder, in `layer.rs`, is the one place in the middle that names an outside module: it puts
+//! the built-in token client in place.
+//!
+//! # The way of a request
+//!
+//! 1. `service.rs`: may this request carry a token? (`attach.rs`, the profile's origins.)
+//! 2. One load of the [snapshot](crate::handle::Generation) and one comparison with its
+//!    *attention*, the earliest moment at which anything has to be done. Before that moment: insert
+//!    the prebuilt headers, call the inner service. That is the whole fast path.
+//! 3. Attention reached and the token still good: `Session::attend` may begin a flight *beside* the
+//!    request, which goes on at once.
+//! 4. The token dead: `future::send_when_usable`, one boxed future, waits for the flight.
+//! 5. `future.rs`: the response. If `challenge.rs` says that it refuses the token, `recover` gets a
+//!    newer one and sends the spare that `replay` kept.
+//!
+//! # Questions that a newcomer asks
+//!
+//! *Where is a vendor handled whose API says 403 for an expired token?* In its profile: a
+//! [`Refusal`](crate::provider::Refusal) of that status. Nothing else knows.
+//!
+//! *What happens to waiters when the caller that began the exchange is dropped?* Nothing. The
+//! flight's task owns the `Ticket`; callers hold a `Join` each. The essay is in `cell/mod.rs`.
+//!
+//! *Which file may read the clock?* `clock.rs`. Everything else takes a `Moment`; clippy's
+//! `disallowed_methods` refuses the rest.
+//!
+//! *Who decides whether a refresh token may be sent again?* `cell/ledger.rs`, by the rule that the
+//! profile declares and the pure `schedule::respend`.
+//!
+//! # Where this differs from the first design
+//!
+//! - A failed exchange says by its *kind* alone whether the refresh token may have been spent; a
+//!   second field could contradict it.
+//! - A reply that cannot be used but holds a new refresh token hands it over with the error
+//!   (`ProviderError::salvaging`), so that nothing that arrived is lost.
+//! - The snapshot carries one *attention* deadline instead of the stages fresh, due and expired: a
+//!   request compares once, and a pause after a failure costs it nothing.
+//! - `with_session` returns a `Result`: a token that no header can hold is said at once.
+//! - `ResponseFuture` has no parameter for the provider; nothing in it depends on one.
+//! - Waiting, subscriptions and the keeper use wakers under the cell's own lock instead of tokio's
+//!   primitives, so that the core can be model-checked.
+//! - A 5xx is an *unknown outcome* unless the provider knows that its vendor did not process the
+//!   request: only a complete 4xx proves that nothing was spent.

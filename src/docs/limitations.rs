@@ -1,0 +1,52 @@
+//! What the layer cannot do, and what it costs.
+//!
+//! # Secrets in memory
+//!
+//! The crate's own copies of tokens are overwritten with zeros when they are dropped: [`Secret`],
+//! the prebuilt headers, the bodies of token requests and replies. The buffers of hyper, of the TLS
+//! library and of the kernel are not, and neither is what an inner service copies out of a header.
+//! A token that was sent has been in such buffers.
+//!
+//! # Redirects inside the inner client
+//!
+//! A layer sees a request once. A client that follows redirects by itself may carry the token to
+//! another host, where the layer cannot see it: most clients strip only `Authorization` then, and
+//! not a vendor's own header. Switch it off there, and follow redirects outside of this layer.
+//!
+//! # What is held while a token is awaited
+//!
+//! A request without a usable token holds the inner service that was made ready for it: a permit
+//! of a concurrency limit, a slot of a buffer. A refused request holds its first response until
+//! there is a newer token, since that response is the answer if there will be none; over HTTP/1.1
+//! that keeps its connection busy.
+//!
+//! # Replay
+//!
+//! A refused request is sent a second time if its body is empty, or a whole buffer in one of the
+//! types `Empty`, `Full<Bytes>`. Other bodies are sent once: if such a request is refused, its
+//! caller gets the refusal, and the next request a newer token. Requests that fail without an
+//! answer (a reset connection) are never sent again by this layer.
+//!
+//! # Memory only
+//!
+//! Sessions live in the process. A refresh token that was rotated is lost with it, and a restart
+//! needs the seed of a new login. Two processes that share one rotating refresh token spend it
+//! twice.
+//!
+//! # What `AuthLayer::new` accepts
+//!
+//! Everything. A missing setting is the answer to each call; use the
+//! [builder](crate::AuthLayer::builder) to hear it at once.
+//!
+//! # A provider that never returns
+//!
+//! Nothing drops an exchange that may have spent a refresh token. A provider that waits for ever
+//! keeps its session from any other exchange; its callers give up after 30 seconds each. The
+//! crate's token client limits each request.
+//!
+//! # The vendors
+//!
+//! The adapters were built from public documents and tried against simulators made from the same
+//! documents. They have not been tried against the live services.
+//!
+//! [`Secret`]: crate::token::Secret

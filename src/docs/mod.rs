@@ -1,0 +1,5 @@
+//! The manual: what does not belong to one item.
+
+pub mod defaults;
+pub mod internals;
+pub mod limitations;
