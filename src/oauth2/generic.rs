@@ -12,7 +12,7 @@ use crate::{
         Exchange, LostReply, Origins, Placement, Profile, Provider, ProviderError, Rotation,
         SessionParts, TokenReply,
     },
-    token::Token,
+    token::{Secret, Token},
 };
 
 /// An OAuth 2.0 token endpoint and what is sent there. See the [module](super) for an example.
@@ -27,7 +27,8 @@ pub struct OAuth2 {
     client_auth: ClientAuth,
     grant: Grant,
     scope: String,
-    extra: Vec<(String, String)>,
+    /// No secrets, but nobody knows that: they are not shown either.
+    extra: Vec<(String, Secret)>,
     server_errors_are_transient: bool,
     profile: Profile,
 }
@@ -74,7 +75,7 @@ impl OAuth2 {
     /// for a secret; one that is named twice, or is sent anyway, is refused (RFC 6749, section 3.2).
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.extra.push((name.into(), value.into()));
+        self.extra.push((name.into(), Secret::from(value.into())));
         self
     }
 
@@ -142,7 +143,7 @@ impl OAuth2 {
                      name one with `.client_auth(..)`, and none with `.extra(..)`",
                 ));
             }
-            parameters.push((name, value));
+            parameters.push((name, value.expose()));
         }
         let mut request = wire::post_form(self.endpoint.uri("")?, &parameters)?;
         self.client_auth
@@ -173,14 +174,16 @@ impl OAuth2 {
     }
 
     fn identity(&self) -> SessionParts {
-        let named = |wanted: &'static str| {
-            let extra = self.extra.iter().filter(move |(name, _)| name == wanted);
-            extra.map(|(_, value)| value.clone()).collect()
+        let extra = || {
+            self.extra
+                .iter()
+                .map(|(name, value)| (&**name, value.expose()))
         };
-        let others = self
-            .extra
-            .iter()
-            .filter(|(name, _)| !matches!(&**name, "resource" | "audience"));
+        let named = |wanted| {
+            let chosen = extra().filter(|(name, _)| *name == wanted);
+            chosen.map(|(_, value)| value.to_owned()).collect()
+        };
+        let others = extra().filter(|(name, _)| !matches!(*name, "resource" | "audience"));
         SessionParts {
             namespace: String::new(),
             vendor: self.profile.parts.vendor.clone(),

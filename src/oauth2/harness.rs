@@ -25,9 +25,9 @@ use crate::{
 /// A reply, as it will be played.
 #[derive(Clone, Debug)]
 pub(crate) struct Canned {
-    status: u16,
+    pub(crate) status: u16,
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     complete: bool,
 }
 
