@@ -14,7 +14,7 @@ use crate::{
         Exchange, Origins, Placement, Profile, Provider, ProviderError, Rotation, SessionParts,
         TokenReply,
     },
-    token::Token,
+    token::{Secret, Token},
 };
 
 /// Sessions at Immersve.
@@ -36,7 +36,7 @@ pub struct Immersve {
     origin: String,
     base: Endpoint,
     origins: Option<Origins>,
-    account_id: Option<String>,
+    account_id: Option<Secret>,
 }
 
 // === impl Immersve ===
@@ -79,7 +79,7 @@ impl Immersve {
     /// The account that API calls are about: sent with each of them as `x-account-id`.
     #[must_use]
     pub fn account_id(mut self, account_id: impl Into<String>) -> Self {
-        self.account_id = Some(account_id.into());
+        self.account_id = Some(Secret::from(account_id.into()));
         self
     }
 
@@ -98,10 +98,14 @@ impl Immersve {
         Ok(request)
     }
 
+    fn account(&self) -> &str {
+        self.account_id.as_ref().map_or("", Secret::expose)
+    }
+
     fn placement(&self) -> Placement {
         let placement = Placement::bearer();
         match &self.account_id {
-            Some(account) => placement.and_fixed(ACCOUNT_ID, account.as_str()),
+            Some(account) => placement.and_fixed(ACCOUNT_ID, account.clone()),
             None => placement,
         }
     }
@@ -132,7 +136,7 @@ impl Provider for Immersve {
                 vendor: VENDOR.to_owned(),
                 base_url: self.base.url().to_owned(),
                 client: self.client_application_id.clone(),
-                account: self.account_id.clone().unwrap_or_default(),
+                account: self.account().to_owned(),
                 scope: String::new(),
                 resource: Vec::new(),
                 audience: Vec::new(),

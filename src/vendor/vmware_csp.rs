@@ -41,7 +41,7 @@ pub struct VmwareCsp {
     base: Endpoint,
     origins: Origins,
     placement: Placement,
-    account: Option<String>,
+    account: Option<Secret>,
 }
 
 // === impl VmwareCsp ===
@@ -94,7 +94,7 @@ impl VmwareCsp {
     /// the API token keeps their sessions apart.
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
-        self.account = Some(account.into());
+        self.account = Some(Secret::from(account.into()));
         self
     }
 
@@ -106,6 +106,11 @@ impl VmwareCsp {
             .base
             .uri("/csp/gateway/am/api/auth/api-tokens/authorize")?;
         wire::post_form(uri, &[(self.parameter, self.api_token.expose())])
+    }
+
+    fn account_name(&self) -> String {
+        let named = self.account.as_ref();
+        named.map_or_else(|| self.fingerprint(), |name| name.expose().to_owned())
     }
 
     /// Sixty-four bits say nothing about a random token several times as long.
@@ -132,7 +137,7 @@ impl Provider for VmwareCsp {
                 vendor: VENDOR.to_owned(),
                 base_url: self.base.url().to_owned(),
                 client: String::new(),
-                account: self.account.clone().unwrap_or_else(|| self.fingerprint()),
+                account: self.account_name(),
                 scope: String::new(),
                 resource: Vec::new(),
                 audience: Vec::new(),

@@ -1,0 +1,106 @@
+use super::*;
+
+fn csp() -> VmwareCsp {
+    VmwareCsp::api_token("api/token", ["https://vmc.vmware.com"])
+}
+
+const ENDPOINT: &str =
+    "https://console.cloud.vmware.com/csp/gateway/am/api/auth/api-tokens/authorize";
+
+#[test]
+fn the_api_token_is_in_the_body_under_either_name() {
+    let (_, body) = sent(&csp(), ENDPOINT, FORM);
+    assert_eq!(body, "api_token=api%2Ftoken");
+    let (_, body) = sent(&csp().deprecated_refresh_token_parameter(), ENDPOINT, FORM);
+    assert_eq!(body, "refresh_token=api%2Ftoken");
+    let twin = csp().base_url("https://console.tanzu.broadcom.com/");
+    sent(
+        &twin,
+        &ENDPOINT.replace("cloud.vmware", "tanzu.broadcom"),
+        FORM,
+    );
+}
+
+#[test]
+fn a_session_needs_nothing_to_start_from_but_an_api_token() {
+    let good = Canned::new(
+        200,
+        r#"{"access_token":"A","expires_in":1799,"token_type":"bearer"}"#,
+    );
+    let token = exchange(&csp(), None, &good).token();
+    assert_eq!(
+        token.lifetime(),
+        Token::new("")
+            .with_lifetime(Duration::from_secs(1799))
+            .lifetime()
+    );
+    let outcome = exchange(
+        &VmwareCsp::api_token("", ["https://vmc.vmware.com"]),
+        None,
+        &good,
+    );
+    assert!(outcome.request.is_none());
+    assert_eq!(outcome.error().kind(), FailureKind::Misconfigured);
+}
+
+#[test]
+fn the_api_token_in_a_reply_is_ignored_whether_it_is_the_same_or_not() {
+    for echo in ["api/token", "another"] {
+        let reply = format!(r#"{{"access_token":"A","refresh_token":"{echo}"}}"#);
+        let token = exchange(&csp(), None, &Canned::new(200, reply)).token();
+        assert_eq!(texts(&token), (Some("A"), None));
+    }
+}
+
+#[test]
+fn a_refusal_is_told_by_a_prefix_of_which_nothing_is_shown() {
+    let error = exchange(&csp(), None, &Canned::new(400, CSP_REFUSAL)).error();
+    assert_eq!(
+        error.to_string(),
+        "the API token is not valid, or not any more: make a new one (status 400, invalid_grant)"
+    );
+}
+
+#[test]
+fn the_token_goes_into_either_header_or_both() {
+    let names = |provider: VmwareCsp| -> Vec<String> {
+        let headers = provider
+            .profile()
+            .placement
+            .headers(&Secret::from("t"))
+            .expect("headers");
+        let shown =
+            |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", shown(value)))
+            .collect()
+    };
+    assert_eq!(names(csp()), ["authorization: Bearer t"]);
+    assert_eq!(names(csp().only_csp_auth_token()), ["csp-auth-token: t"]);
+    assert_eq!(
+        names(csp().also_csp_auth_token()),
+        ["authorization: Bearer t", "csp-auth-token: t"]
+    );
+}
+
+#[test]
+fn the_profile_spends_nothing() {
+    let profile = csp().profile();
+    assert_eq!(profile.rotation, Rotation::Never);
+    assert_eq!(profile.lost_reply_rule(), LostReply::Harmless);
+    assert_eq!(profile.lifetime, Some(Duration::from_secs(1799)));
+    assert!(!profile.needs_seed);
+    assert_origins(&profile, &["https://vmc.vmware.com:443"]);
+}
+
+#[test]
+fn two_api_tokens_are_two_sessions() {
+    let other = VmwareCsp::api_token("other", ["https://vmc.vmware.com"]);
+    assert_ne!(csp().profile().session(), other.profile().session());
+    assert_eq!(csp().profile().session(), csp().profile().session());
+    let account = csp().profile().session().parts().account.clone();
+    assert!(!account.contains("api"), "{account}");
+    let named = |provider: VmwareCsp| provider.account("ops").profile().session();
+    assert_eq!(named(csp()), named(other));
+}
