@@ -8,15 +8,16 @@
 //! ```no_run
 //! use http::Request;
 //! use http_body_util::Empty;
+//! use hyper_rustls::HttpsConnectorBuilder;
 //! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_reauth::{AuthLayer, BoxError, vendor::VmwareCsp};
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let connector = hyper_util::client::legacy::connect::HttpConnector::new();
 //! let auth = AuthLayer::new(VmwareCsp::api_token("your-api-token", ["https://vmc.vmware.com"]));
-//! let client = Client::builder(TokioExecutor::new()).build(connector);
+//! let https = HttpsConnectorBuilder::new().with_webpki_roots().https_only().enable_http1().build();
+//! let client = Client::builder(TokioExecutor::new()).build(https);
 //! let service = ServiceBuilder::new().layer(auth).service(client);
 //!
 //! let request = Request::get("https://vmc.vmware.com/vmc/api/orgs").body(Empty::<bytes::Bytes>::new())?;
@@ -77,3 +78,9 @@ pub use self::{
     service::Auth,
     token::Token,
 };
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[derive(Debug)]
+pub struct Readme;
