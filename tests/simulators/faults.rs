@@ -4,10 +4,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tower_reauth::test_util::{Fault, ManualClock, RetryAfter, Seed, SimImmersve};
 
-use super::{JSON, Result, call, client, exchange, until};
+use super::{JSON, Result, call, client, exchange, soon, until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -39,6 +42,17 @@ async fn cut_before_leaves_the_refresh_token_good() -> Result<()> {
     assert_eq!(sim.counters().token_requests, 1);
     assert_eq!(sim.counters().exchanges, 0);
     assert_eq!(exchange(&sim, &seed.refresh_token).await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn cut_before_does_not_wait_for_the_body() -> Result<()> {
+    let (_clock, sim, _seed) = manual().await?;
+    sim.faults().next(Fault::CutBefore);
+    let mut socket = TcpStream::connect(sim.base_url().replace("http://", "")).await?;
+    let head = b"POST /auth/token HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n";
+    socket.write_all(head).await?;
+    assert_eq!(soon(socket.read(&mut [0])).await.unwrap_or(0), 0);
     Ok(())
 }
 
@@ -277,7 +291,7 @@ async fn a_dropped_simulator_closes_its_connections_and_drops_what_it_held() -> 
         () = until(|| clock.sleepers() == 1) => {}
     }
     drop(sim);
-    assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0);
+    assert_eq!(soon(idle.read(&mut [0])).await.unwrap_or(0), 0);
     assert!(TcpStream::connect(&address).await.is_err());
     until(|| clock.sleepers() == 0).await;
     Ok(())

@@ -9,6 +9,8 @@ mod oauth;
 mod sessions;
 mod vmware_csp;
 
+use std::{future::Future, time::Duration};
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -105,9 +107,18 @@ async fn call(sim: &SimImmersve, access_token: &str) -> Result<Reply> {
 
 /// Lets other tasks and sockets go on until `done`.
 async fn until(done: impl Fn() -> bool) {
-    while !done() {
-        tokio::task::yield_now().await;
-    }
+    let wait = async {
+        while !done() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(wait).await;
+}
+
+/// A test that would hang fails instead.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(Duration::from_secs(10), future).await;
+    outcome.expect("it never happened")
 }
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
