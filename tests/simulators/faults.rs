@@ -224,7 +224,9 @@ async fn a_fault_can_be_delayed() -> Result<()> {
         .next(Fault::CutAfter.delayed(SECOND).delayed(SECOND));
     let hold = async {
         until(|| clock.sleepers() == 1).await;
-        clock.advance(2 * SECOND);
+        clock.advance(SECOND);
+        assert_eq!(clock.sleepers(), 1, "delays add up");
+        clock.advance(SECOND);
     };
     let (reply, ()) = tokio::join!(exchange(&sim, &seed.refresh_token), hold);
     assert!(reply.is_err());

@@ -124,6 +124,7 @@ async fn basic_credentials_have_to_be_form_encoded() -> Result<()> {
         "Basic !".into(),
         format!("Basic {}", STANDARD.encode("no colon")),
         format!("Basic {}", STANDARD.encode("id:100%")),
+        format!("Basic {}", STANDARD.encode("id:two words")),
         "Bearer token".into(),
     ];
     for raw in &raws {
@@ -133,7 +134,7 @@ async fn basic_credentials_have_to_be_form_encoded() -> Result<()> {
         let words = sim.last_malformed().ok_or("not counted")?;
         assert!(!words.contains("s3cret"));
     }
-    assert_eq!(sim.counters().malformed, 5);
+    assert_eq!(sim.counters().malformed, 6);
     Ok(())
 }
 
