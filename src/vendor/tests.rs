@@ -237,6 +237,8 @@ fn a_success_that_says_nothing_is_an_unknown_outcome() {
         for body in bodies {
             let error = specimen.fails(&Canned::new(200, body), FailureKind::UnknownOutcome);
             specimen.assert_saved(&error, false, false);
+            let said = error.vendor_said().is_some();
+            assert_eq!(said, !body.is_empty(), "{body:.40}");
         }
         specimen.fails(&Canned::new(204, ""), FailureKind::UnknownOutcome);
         specimen.fails(

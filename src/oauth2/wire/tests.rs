@@ -61,6 +61,15 @@ fn a_value_of_the_wrong_type_hides_no_other() {
 }
 
 #[test]
+fn a_member_is_wanted_where_it_belongs_and_nowhere_else() {
+    let json =
+        read(r#"{"inner":"1","data":{"access":"2","data":{"inner":"3"}},"x":{"refresh":"4"}}"#);
+    for name in WANTED {
+        assert_eq!(json.text(name), None, "{name}");
+    }
+}
+
+#[test]
 fn a_value_that_cannot_be_decoded_hides_no_other() {
     let cases: [&[u8]; 3] = [
         br#"{"access":"\ud800","refresh":"R"}"#,
@@ -166,7 +175,7 @@ fn a_number_that_may_go_on_is_none() {
         r#"{"ttl":17,"#,
         r#"{"ttl":17,"acc"#,
         r#"{"ttl":17 "#,
-        r#"{"ttl":17,"ok":12"#,
+        r#"{"ttl":17,"x":12"#,
     ] {
         assert!(read(closed).lifetime("ttl").is_some(), "{closed}");
     }

@@ -41,6 +41,7 @@ fn an_unsuccessful_success_is_told_by_its_type() {
         r#"{"success":false,"data":null,"error":null}"#,
         r#"{"success":false,"error":"AUTHENTICATION"}"#,
         r#"{"success":false,"error":{"type":"CANARY"}}"#,
+        r#"{"success":false,"error":{"type":"authentication"}}"#,
         r#"{"success":false,"error":{"type":"authentication: canary"}}"#,
     ] {
         let error = play(&Canned::new(200, other)).error();
@@ -63,6 +64,15 @@ fn tokens_in_an_envelope_that_announces_none_are_saved_and_not_trusted() {
         assert_eq!(error.kind(), FailureKind::UnknownOutcome, "{envelope}");
         assert_eq!(saved(&error), (Some("A"), Some("R")), "{envelope}");
     }
+}
+
+#[test]
+fn a_refresh_token_beside_a_refusal_is_saved() {
+    let refused =
+        r#"{"success":false,"error":{"type":"AUTHENTICATION"},"data":{"refreshToken":"R"}}"#;
+    let error = play(&Canned::new(200, refused)).error();
+    assert_eq!(error.kind(), FailureKind::UnknownOutcome);
+    assert_eq!(saved(&error), (Some(OLD_ACCESS), Some("R")));
 }
 
 #[test]
