@@ -184,10 +184,8 @@ impl TokenReply {
                 .retry_after(self.retry_after()),
             // These say that nothing was done here (RFC 9110, section 15.4); a 302 or 303 may also
             // be what follows a request that was processed.
-            301 | 307 | 308 => ProviderError::misconfigured(
-                "the token endpoint redirects, and token requests do not follow; \
-                 set the provider's base URL to where it points",
-            ),
+            301 | 307 | 308 => ProviderError::misconfigured(REDIRECTED),
+            300..=399 => ProviderError::unknown_outcome(REDIRECTED),
             _ => ProviderError::unknown_outcome("the reply was not understood"),
         };
         error.status(self.status).vendor_text(&self.body)
@@ -225,6 +223,9 @@ impl fmt::Debug for TokenReply {
             .finish_non_exhaustive()
     }
 }
+
+const REDIRECTED: &str = "the token endpoint redirects, and token requests do not follow; \
+                          set the provider's base URL to where it points";
 
 #[cfg(test)]
 mod tests;

@@ -344,7 +344,8 @@ fn a_refusal_with_another_status_is_no_verdict() {
         (409, FailureKind::Transient),
         (425, FailureKind::Transient),
         (429, FailureKind::Throttled),
-        (302, FailureKind::Misconfigured),
+        (302, FailureKind::UnknownOutcome),
+        (307, FailureKind::Misconfigured),
     ];
     for specimen in specimens() {
         for refusal in &specimen.refusals {
