@@ -171,6 +171,16 @@ fn a_token_of_an_unknown_type_is_not_used_and_the_refresh_token_is_saved() {
 }
 
 #[test]
+fn a_token_whose_type_did_not_arrive_is_not_used() {
+    let cut = r#"{"access_token":"canary","refresh_token":"R","token_ty"#;
+    let error = exchange(&session(), seed(), &Canned::new(200, cut)).error();
+    assert_eq!(saved(&error), (None, Some("R")));
+    let whole = Canned::new(200, r#"{"access_token":"A","refresh_token":"R"}"#).broken_off();
+    let error = exchange(&session(), seed(), &whole).error();
+    assert_eq!(saved(&error), (Some("A"), Some("R")));
+}
+
+#[test]
 fn only_a_refresh_token_is_refused_for_good() {
     let [refreshing, own] = kinds("invalid_grant");
     assert_eq!(refreshing, FailureKind::Refused);

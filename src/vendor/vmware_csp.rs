@@ -113,7 +113,8 @@ impl VmwareCsp {
         named.map_or_else(|| self.fingerprint(), |name| name.expose().to_owned())
     }
 
-    /// Sixty-four bits say nothing about a random token several times as long.
+    /// Sixty-four bits say nothing about a random token several times as long. The hash may be
+    /// another one with another compiler; that costs one exchange.
     fn fingerprint(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.api_token.expose().hash(&mut hasher);

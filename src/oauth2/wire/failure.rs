@@ -1,11 +1,10 @@
 //! What the errors of token endpoints mean (RFC 6749, section 5.2).
 
+use super::{Json, Names, issued};
 use crate::{
     provider::{FailureKind, ProviderError, TokenReply},
     token::Token,
 };
-
-use super::{Json, Names, issued};
 
 /// What was shown to the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

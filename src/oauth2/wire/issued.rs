@@ -1,11 +1,12 @@
 //! The token in a success, or what can be saved of it.
 
+use std::time::Duration;
+
+use super::Json;
 use crate::{
     provider::{Placement, ProviderError, TokenReply},
     token::{Secret, Token},
 };
-
-use super::Json;
 
 /// Where a vendor's replies keep what a token is made of. See [`Json`] for the names.
 #[derive(Clone, Copy)]
@@ -72,11 +73,8 @@ impl Arrived<'_> {
         if let Some(fault) = self.json.fault() {
             return Err(lost(fault.words()));
         }
-        if self
-            .names
-            .refresh
-            .is_some_and(|name| self.json.is_no_text(name))
-        {
+        let refresh = self.names.refresh;
+        if refresh.is_some_and(|name| self.json.is_no_text(name)) {
             return Err(lost("the refresh token in the reply cannot be read"));
         }
         let Some(access) = self.json.secret(self.names.access) else {
@@ -123,14 +121,15 @@ impl Arrived<'_> {
         token.with_asked_at(reply.sent_at())
     }
 
-    /// Bearer in any case, or nothing at all: several vendors leave it out.
+    /// Bearer in any case, or nothing at all: several vendors leave it out. But where the reply
+    /// ends too early, a type that is not there may be one that did not arrive.
     fn is_bearer(&self) -> bool {
         let Some(name) = self.names.token_type else {
             return true;
         };
         match self.json.text(name) {
             Some(token_type) => token_type.eq_ignore_ascii_case("bearer"),
-            None => !self.json.is_no_text(name),
+            None => self.json.fault().is_none() && !self.json.is_no_text(name),
         }
     }
 
@@ -142,7 +141,7 @@ impl Arrived<'_> {
         self.json.text(name?)
     }
 
-    fn lifetime(&self, names: &[&'static str]) -> Option<std::time::Duration> {
+    fn lifetime(&self, names: &[&'static str]) -> Option<Duration> {
         names.iter().find_map(|name| self.json.lifetime(name))
     }
 }

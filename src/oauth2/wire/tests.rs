@@ -227,6 +227,7 @@ fn an_endpoint_is_a_url_with_a_host_and_no_password() {
         "/token",
         "ftp://id.example",
         "https://",
+        "https://:80/",
         "https://canary:canary@id.example",
         "https://id.example/#canary",
     ] {

@@ -114,7 +114,6 @@ impl<'a> Pass<'a> {
             self.unclosed = None;
             map.next_value_seed(Node { pass: self, slot })?;
         }
-        self.unclosed = None;
         Ok(())
     }
 
