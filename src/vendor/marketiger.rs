@@ -89,7 +89,7 @@ impl Provider for Marketiger3D {
     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
         let request = self.request(&exchange)?;
         let reply = exchange.client().send(request).await?;
-        read(&reply).map_err(|error| keeping_a_pair(error, &exchange, &reply))
+        read(&reply)
     }
 
     fn profile(&self) -> Profile {
@@ -153,25 +153,6 @@ fn refusal(json: &Json) -> Option<ProviderError> {
 
 fn told_by(error: ProviderError, reply: &TokenReply) -> ProviderError {
     error.status(reply.status()).vendor_text(reply.body())
-}
-
-/// A refresh token that was saved alone is of no use here. It gets the old access token beside it,
-/// marked as dead: to be sent to the token endpoint, and nowhere else.
-fn keeping_a_pair(error: ProviderError, exchange: &Exchange, reply: &TokenReply) -> ProviderError {
-    let Some(saved) = error
-        .salvaged()
-        .filter(|saved| saved.access_token().is_none())
-    else {
-        return error;
-    };
-    let old = exchange.last().and_then(Token::access_token);
-    let (Some(old), Some(new)) = (old, saved.refresh_token()) else {
-        return error;
-    };
-    let pair = Token::from_pair(old.clone(), new.clone())
-        .with_expiry(reply.sent_at().wall())
-        .with_asked_at(reply.sent_at());
-    error.salvaging(pair)
 }
 
 const VENDOR: &str = "marketiger3d";

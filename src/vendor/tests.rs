@@ -23,8 +23,6 @@ struct Specimen {
     success: fn(&str, &str) -> String,
     /// Whether the refresh token of a reply is one.
     takes_refresh: bool,
-    /// Whether a saved refresh token has the old access token beside it.
-    needs_pair: bool,
     refusals: Vec<Canned>,
 }
 
@@ -60,7 +58,6 @@ fn oauth_session() -> Specimen {
             )
         },
         takes_refresh: true,
-        needs_pair: false,
         refusals: vec![Canned::new(400, refusal)],
     }
 }
@@ -95,7 +92,6 @@ fn immersve() -> Specimen {
             format!(r#"{{"accessToken":{access},"refreshToken":{refresh}}}"#)
         },
         takes_refresh: true,
-        needs_pair: false,
         refusals: vec![Canned::new(403, refusal)],
     }
 }
@@ -111,7 +107,6 @@ fn marketiger() -> Specimen {
             )
         },
         takes_refresh: true,
-        needs_pair: true,
         refusals: [401, 400, 200]
             .map(|status| Canned::new(status, refusal))
             .into(),
@@ -129,7 +124,6 @@ fn vmware_csp() -> Specimen {
             )
         },
         takes_refresh: false,
-        needs_pair: false,
         refusals: vec![
             Canned::new(400, CSP_REFUSAL),
             Canned::new(404, CSP_REFUSAL),
@@ -173,11 +167,7 @@ impl Specimen {
     #[track_caller]
     fn assert_saved(&self, error: &ProviderError, access: bool, refresh: bool) {
         let refresh = refresh && self.takes_refresh;
-        let access = match access {
-            true => Some(ACCESS),
-            false => (refresh && self.needs_pair).then_some(OLD_ACCESS),
-        };
-        let expected = (access, refresh.then_some(REFRESH));
+        let expected = (access.then_some(ACCESS), refresh.then_some(REFRESH));
         assert_eq!(saved(error), expected, "{}: {error:?}", self.name);
     }
 }

@@ -90,8 +90,8 @@ impl VmwareCsp {
         self
     }
 
-    /// Whose API token it is, for stores that several API tokens share. Without it a fingerprint of
-    /// the API token keeps their sessions apart.
+    /// Whose API token it is. Without it a fingerprint of the API token keeps the sessions of
+    /// several ones apart; it may be another one after an update of Rust.
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(Secret::from(account.into()));
