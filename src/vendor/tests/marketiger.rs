@@ -72,22 +72,7 @@ fn a_refresh_token_beside_a_refusal_is_saved() {
         r#"{"success":false,"error":{"type":"AUTHENTICATION"},"data":{"refreshToken":"R"}}"#;
     let error = play(&Canned::new(200, refused)).error();
     assert_eq!(error.kind(), FailureKind::UnknownOutcome);
-    assert_eq!(saved(&error), (Some(OLD_ACCESS), Some("R")));
-}
-
-#[test]
-fn the_old_access_token_beside_a_saved_refresh_token_is_dead() {
-    let error = play(&Canned::new(
-        200,
-        r#"{"success":true,"data":{"refreshToken":"R""#,
-    ))
-    .error();
-    assert_eq!(saved(&error), (Some(OLD_ACCESS), Some("R")));
-    let expected = Token::new("t").with_expiry(SENT_AT.wall());
-    assert_eq!(
-        error.salvaged().map(Token::lifetime),
-        Some(expected.lifetime())
-    );
+    assert_eq!(saved(&error), (None, Some("R")));
 }
 
 #[test]
