@@ -13,16 +13,17 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
-use tokio::sync::Semaphore;
+use tokio::{runtime::Runtime, sync::Semaphore};
+use tower::ServiceExt;
 use tower_reauth::{
-    AuthLayer, Provider, Token,
+    AuthLayer, Error, Provider, Token,
     layer::AuthLayerBuilder,
     provider::{Exchange, Profile, ProviderError, Reason},
     test_util::ManualClock,
@@ -254,6 +255,50 @@ pub async fn settle() {
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Polls once, on no runtime at all.
+pub fn poll_bare<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A runtime to be shut down by dropping it. It has no timer and no sockets: a test that runs on
+/// it needs neither.
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime needs only memory")
+}
+
+/// The crate's error behind the one of a service.
+pub fn ours(error: &tower_reauth::BoxError) -> &Error {
+    Error::find(&**error).expect("the layer's own error")
+}
+
+/// What a request came back with: its status, or the layer's error.
+pub async fn send<S>(service: &S) -> Result<StatusCode, Error>
+where
+    S: tower::Service<
+            Request<Empty<Bytes>>,
+            Response = Response<Empty<Bytes>>,
+            Error = tower_reauth::BoxError,
+        > + Clone,
+{
+    match service.clone().oneshot(get()).await {
+        Ok(response) => Ok(response.status()),
+        Err(error) => Err(ours(&error).clone()),
+    }
+}
+
+/// A number to seed a random test with, on the terminal so that a failure can be repeated:
+/// `TEST_SEED=… cargo nextest run …`.
+pub fn seed() -> u64 {
+    let given = std::env::var("TEST_SEED").ok();
+    let seed = given
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
+    println!("TEST_SEED={seed}");
+    seed
 }
 
 pub const ORIGIN: &str = "https://api.example.com";
