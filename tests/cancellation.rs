@@ -1,6 +1,8 @@
 //! Promise 2: no caller owns the exchange. Whoever is dropped, and whatever dies, nobody hangs and
 //! nothing is lost.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
 mod support;
 
 use std::{

@@ -1,5 +1,7 @@
 //! Promise 1: at most one exchange in flight for a session; its result, good or bad, is everybody's.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use http::StatusCode;

@@ -1,6 +1,8 @@
 //! Promise 4: a valid token survives a failing provider, an expired one is never sent, and nobody
 //! waits while the token is good. With promise 8: how often a failing vendor is asked.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
 mod support;
 
 use std::{

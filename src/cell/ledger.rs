@@ -60,19 +60,19 @@ pub(crate) struct Floor(Mutex<Option<(Moment, ProviderError)>>);
 impl Ledger {
     /// Why the exchange may not begin now, and when it may, as far as that is known.
     pub(super) fn forbids(&self, ask: &Ask, rules: Rules, now: Moment) -> Option<(Error, Moment)> {
-        if let Some((refresh, error)) = &self.refused {
-            if ask.refresh.as_ref() == Some(refresh) {
-                return Some((error.clone(), Moment::NEVER));
-            }
+        if let Some((refresh, error)) = &self.refused
+            && ask.refresh.as_ref() == Some(refresh)
+        {
+            return Some((error.clone(), Moment::NEVER));
         }
-        if let Some((refresh, spend, cause)) = &self.spent {
-            if ask.refresh.as_ref() == Some(refresh) {
-                match schedule::respend(rules.lost_reply, spend, ask.access_dead, now) {
-                    Respend::Now => {}
-                    Respend::NotBefore(at) => return Some((Error::exchange(cause.clone()), at)),
-                    Respend::Never => {
-                        return Some((Error::login_required(cause.clone()), Moment::NEVER));
-                    }
+        if let Some((refresh, spend, cause)) = &self.spent
+            && ask.refresh.as_ref() == Some(refresh)
+        {
+            match schedule::respend(rules.lost_reply, spend, ask.access_dead, now) {
+                Respend::Now => {}
+                Respend::NotBefore(at) => return Some((Error::exchange(cause.clone()), at)),
+                Respend::Never => {
+                    return Some((Error::login_required(cause.clone()), Moment::NEVER));
                 }
             }
         }
@@ -98,10 +98,11 @@ impl Ledger {
         if let (true, Some(refresh)) = (error.may_have_spent(), &ask.refresh) {
             self.note_spend(refresh, &error, ask, now);
         }
-        if error.kind() == FailureKind::Refused && rules.rotation != Rotation::Never {
-            if let Some(refresh) = &ask.refresh {
-                self.refused = Some((refresh.clone(), shared.clone()));
-            }
+        if error.kind() == FailureKind::Refused
+            && rules.rotation != Rotation::Never
+            && let Some(refresh) = &ask.refresh
+        {
+            self.refused = Some((refresh.clone(), shared.clone()));
         }
         let until = now.after(self.pause_after(&error, ask, rules, now));
         self.pause = Some(Pause {

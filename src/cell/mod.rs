@@ -123,7 +123,7 @@ pub(crate) enum Look {
     /// An exchange is under way.
     Join(Join),
     /// An exchange has to begin: the caller gives the ticket to a task, then joins.
-    Fly(Ticket, Join),
+    Fly(Box<Ticket>, Join),
     /// There is no token, and no exchange now.
     Fail(Error),
 }
@@ -187,7 +187,10 @@ impl Cell {
             return Look::Fail(error.retry_in(delay));
         }
         let ticket = self.begin(&mut state, &snapshot, ask, now);
-        Look::Fly(ticket, Join::new(Arc::clone(self), state.board.flight()))
+        Look::Fly(
+            Box::new(ticket),
+            Join::new(Arc::clone(self), state.board.flight()),
+        )
     }
 
     /// Begins a flight beside the requests, if one is due and nothing forbids it. Never waits.

@@ -158,7 +158,7 @@ impl Session {
     /// Begins an exchange for a refusal that nobody waits for. Says whether one is under way.
     pub(crate) fn reject(&self, generation: Generation, origin: OriginIndex) -> bool {
         match self.cell.look(Need::NewerThan(generation, origin)) {
-            Look::Fly(ticket, _) => self.launch(ticket),
+            Look::Fly(ticket, _) => self.launch(*ticket),
             Look::Join(_) => true,
             Look::Use(_) | Look::Fail(_) => false,
         }
@@ -204,7 +204,7 @@ impl Session {
                 Look::Fail(error) => return Err(error),
                 Look::Join(join) => join,
                 Look::Fly(ticket, join) => {
-                    self.launch(ticket);
+                    self.launch(*ticket);
                     join
                 }
             };

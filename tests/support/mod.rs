@@ -2,7 +2,9 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test binary uses a part of it"
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "each test binary uses a part of it, and a test may panic and print"
 )]
 
 use std::{
