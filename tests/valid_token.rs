@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::StatusCode;
-use support::{Api, Script, get, poll_once, secs, send, settle, token};
+use support::{Api, Script, a_few_turns, get, poll_once, secs, send, settle, token};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
     Token,
@@ -122,7 +122,7 @@ async fn requests_go_on_for_hours_while_the_provider_fails_and_it_is_seldom_aske
             panic!("a request waited while the token was good");
         };
         assert_eq!(result.unwrap(), StatusCode::OK);
-        settle_little().await;
+        a_few_turns().await;
         clock.advance(secs(1));
     }
     assert!(
@@ -143,13 +143,6 @@ async fn requests_go_on_for_hours_while_the_provider_fails_and_it_is_seldom_aske
     }
     let asked = times.all().len();
     assert!((8..=80).contains(&asked), "{asked}");
-}
-
-/// A few turns: enough for a flight that waits for nothing.
-async fn settle_little() {
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
@@ -181,7 +174,7 @@ async fn an_expired_token_is_never_sent() {
     let mut failed = 0;
     for _ in 0..20_000 {
         failed += usize::from(send(&service).await.is_err());
-        settle_little().await;
+        a_few_turns().await;
         clock.advance(Duration::from_millis(50));
     }
     assert!(api.seen().len() > 10_000, "{}", api.seen().len());
@@ -288,7 +281,7 @@ async fn a_throttled_vendor_does_not_hold_up_requests_with_a_good_token() {
     clock.advance(46 * MINUTE);
     for _ in 0..13 * 60 {
         send(&service).await.unwrap();
-        settle_little().await;
+        a_few_turns().await;
         clock.advance(secs(1));
     }
     assert_eq!(script.exchanges(), 3, "at 46 and at 54 minutes");

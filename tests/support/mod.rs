@@ -119,6 +119,19 @@ impl Script {
         self.0.asked.lock().unwrap().clone()
     }
 
+    /// The refresh tokens that were sent, one for each exchange.
+    pub fn spent(&self) -> Vec<Option<String>> {
+        self.asked()
+            .into_iter()
+            .map(|asked| asked.refresh)
+            .collect()
+    }
+
+    /// How many hold on to this vendor, this handle of the test's included.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     pub fn most_in_flight(&self) -> usize {
         self.0.most_in_flight.load(Ordering::SeqCst)
     }
@@ -301,6 +314,13 @@ pub fn seed() -> u64 {
         .unwrap_or_else(|| fastrand::u64(..));
     println!("TEST_SEED={seed}");
     seed
+}
+
+/// A few turns: enough for a flight that waits for nothing.
+pub async fn a_few_turns() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
 }
 
 pub const ORIGIN: &str = "https://api.example.com";
