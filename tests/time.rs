@@ -313,3 +313,64 @@ async fn jitter_is_drawn_once_for_each_token_and_only_makes_it_earlier() {
     assert!(late > 5, "{dues:?}");
     assert!(dues.iter().any(|due| *due != dues[0]), "{dues:?}");
 }
+
+#[tokio::test]
+async fn the_vendors_hint_wins_over_the_usual_window() {
+    for hint in [600, 3500] {
+        let clock = ManualClock::new();
+        let script = Script::with_lifetime(HOUR);
+        script.usually(move |number| Ok(token(number, HOUR).with_refresh_hint(secs(hint))));
+        let service = layered(&clock, &script);
+        send(&service).await.unwrap();
+        clock.advance(secs(hint) - MILLISECOND);
+        send(&service).await.unwrap();
+        settle().await;
+        assert_eq!(script.exchanges(), 1);
+        clock.advance(MILLISECOND);
+        send(&service).await.unwrap();
+        settle().await;
+        assert_eq!(script.exchanges(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_hint_that_has_passed_on_arrival_says_nothing() {
+    for lifetime in [HOUR, secs(0)] {
+        let clock = ManualClock::new();
+        let script = Script::with_lifetime(HOUR);
+        script.usually({
+            let clock = clock.clone();
+            move |number| {
+                clock.advance(secs(3));
+                let token = Token::new(format!("access-{number}")).with_lifetime(lifetime);
+                let asked = Moment::before(clock.now(), secs(3));
+                Ok(token.with_refresh_hint(secs(2)).with_asked_at(asked))
+            }
+        });
+        let service = layered(&clock, &script);
+        for _ in 0..100 {
+            send(&service).await.unwrap();
+            a_few_turns().await;
+        }
+        assert_eq!(script.exchanges(), 1, "exchanged in a loop");
+    }
+}
+
+#[tokio::test]
+async fn a_hint_counts_from_when_the_request_was_sent() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(HOUR);
+    script.usually({
+        let clock = clock.clone();
+        move |number| {
+            clock.advance(secs(60));
+            Ok(token(number, HOUR).with_refresh_hint(secs(600)))
+        }
+    });
+    let service = layered(&clock, &script);
+    send(&service).await.unwrap();
+    clock.advance(secs(540));
+    send(&service).await.unwrap();
+    settle().await;
+    assert_eq!(script.exchanges(), 2);
+}

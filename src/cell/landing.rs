@@ -180,7 +180,7 @@ impl Cell {
         state.refusals = Default::default();
         state.failure = None;
         state.login_required = None;
-        let snapshot = self.snapshot_of(Arrival { token, headers }, expires, refresh_expires, now);
+        let snapshot = self.snapshot_of(Arrival { token, headers }, expires, refresh_expires, age);
         self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
         let wakers = state.watch.changed();
         drop(state);
@@ -208,7 +208,7 @@ impl Cell {
         let expires = self.access_expiry(&arrival.token, &previous, age);
         let (arrival, refresh_expires, renewed) = self.refresh_of(arrival, &previous, age);
         let login_required = self.end_of_rotation(&arrival.token, &previous);
-        let mut snapshot = self.snapshot_of(arrival, expires, refresh_expires, now);
+        let mut snapshot = self.snapshot_of(arrival, expires, refresh_expires, age);
         if !renewed {
             // The exchange did not make the refresh token live longer, and the next would not.
             snapshot.plan.keep_alive = Moment::NEVER;
@@ -356,7 +356,7 @@ impl Cell {
         arrival: Arrival,
         expires: Option<Expiry>,
         refresh_expires: Option<Expiry>,
-        now: Moment,
+        age: Age,
     ) -> Snapshot {
         let Arrival { token, headers } = arrival;
         let previous = self.snapshot.load();
@@ -365,10 +365,8 @@ impl Cell {
             (Some(_), None) => Access::Unknown,
             (Some(_), Some(expiry)) => Access::Until(expiry),
         };
-        let hint = token
-            .refresh_hint()
-            .map(|hint| token.asked_at().unwrap_or(now).after(hint));
-        let plan = Plan::new(access, refresh_expires, hint, now, fastrand::f64());
+        let hint = token.refresh_hint().map(|hint| age.origin().after(hint));
+        let plan = Plan::new(access, refresh_expires, hint, age.now(), fastrand::f64());
         let same = previous
             .token
             .as_ref()

@@ -67,6 +67,8 @@ impl Plan {
         now: Moment,
         jitter: f64,
     ) -> Self {
+        // A hint that has passed on arrival is of no use: the next one would have, too.
+        let hint = hint.filter(|hint| !hint.reached(now));
         let keep_alive = refresh.map_or(Moment::NEVER, |refresh| {
             ahead_of(refresh, KEEP_ALIVE_AT_MOST, jitter)
         });
@@ -83,13 +85,12 @@ impl Plan {
             Access::Until(expiry) => {
                 let early = (expiry.lifetime / EARLY_PART).min(EARLY_AT_MOST);
                 let dead = expiry.at.before(early);
-                let due = hint.unwrap_or_else(|| ahead_of(expiry, DUE_AT_MOST, jitter));
                 // A token that took most of its life to arrive is not due at once: each exchange
                 // would be followed by the next.
                 let soonest = now.after(dead.remaining(now) / 2);
-                let due = due.latest(soonest).earliest(dead);
+                let usual = ahead_of(expiry, DUE_AT_MOST, jitter).latest(soonest);
                 Self {
-                    due,
+                    due: hint.unwrap_or(usual).earliest(dead),
                     dead,
                     keep_alive,
                 }

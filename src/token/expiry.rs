@@ -82,14 +82,14 @@ fn from_jwt(secret: &Secret, age: Age) -> Option<Expiry> {
 // === impl Age ===
 
 impl Age {
-    fn now(self) -> Moment {
+    pub(crate) fn now(self) -> Moment {
         match self {
             Age::Fresh { now, .. } | Age::Seed { now } => now,
         }
     }
 
     /// The moment that relative lifetimes count from.
-    fn origin(self) -> Moment {
+    pub(crate) fn origin(self) -> Moment {
         match self {
             Age::Fresh { asked_at, .. } => asked_at,
             Age::Seed { now } => now,
