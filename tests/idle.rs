@@ -217,3 +217,43 @@ fn starting_outside_a_runtime_is_a_typed_error() {
     let error = layer.handle().start().unwrap_err();
     assert!(error.is_misconfigured(), "{error}");
 }
+
+#[tokio::test]
+async fn a_refresh_token_that_is_dead_by_the_vendors_clock_is_not_kept_alive_in_a_loop() {
+    for behind in [HOUR, 13 * HOUR] {
+        let clock = ManualClock::new();
+        let script = Script::with_lifetime(secs(1800));
+        script.usually({
+            let clock = clock.clone();
+            // The vendor's clock is behind ours.
+            move |number| {
+                let dies = clock.now().after(REFRESH_LIFETIME).before(behind).wall();
+                Ok(support::token(number, secs(1800)).with_refresh_expiry(dies))
+            }
+        });
+        let service = seeded(&script, &clock).layer(Api::accepting_all());
+        for _ in 0..100 {
+            send(&service).await.unwrap();
+            a_few_turns().await;
+        }
+        assert_eq!(script.exchanges(), 1, "exchanged in a loop");
+        idle_for(&clock, DAY).await;
+        assert!(script.exchanges() < 6, "{}", script.exchanges());
+        send(&service).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ends_at_a_fixed_time_is_not_exchanged_ever_faster_towards_it() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(secs(1800));
+    let end = clock.now().after(REFRESH_LIFETIME).wall();
+    script.usually(move |number| Ok(support::token(number, secs(1800)).with_refresh_expiry(end)));
+    let service = seeded(&script, &clock).layer(Api::accepting_all());
+    send(&service).await.unwrap();
+    for _ in 0..13 * 3600 {
+        clock.advance(secs(1));
+        a_few_turns().await;
+    }
+    assert!(script.exchanges() <= 20, "{}", script.exchanges());
+}

@@ -69,9 +69,7 @@ impl Plan {
     ) -> Self {
         // A hint that has passed on arrival is of no use: the next one would have, too.
         let hint = hint.filter(|hint| !hint.reached(now));
-        let keep_alive = refresh.map_or(Moment::NEVER, |refresh| {
-            ahead_of(refresh, KEEP_ALIVE_AT_MOST, jitter)
-        });
+        let keep_alive = refresh.map_or(Moment::NEVER, |refresh| keep_alive(refresh, now, jitter));
         match access {
             Access::None => Self {
                 keep_alive,
@@ -102,6 +100,18 @@ impl Plan {
     pub(crate) fn attention(&self) -> Moment {
         self.due.earliest(self.keep_alive)
     }
+}
+
+/// When a refresh token is exchanged to keep it alive. One that is dead, or as good as dead, on
+/// arrival is past help, and so would be its successors: a vendor's clock that is behind ours, or a
+/// session that ends at a fixed time, must not be answered with exchanges in a loop.
+fn keep_alive(refresh: Expiry, now: Moment, jitter: f64) -> Moment {
+    let left = refresh.at.remaining(now);
+    if left < KEEP_ALIVE_LEAST {
+        return Moment::NEVER;
+    }
+    let soonest = now.after(left / 2);
+    ahead_of(refresh, KEEP_ALIVE_AT_MOST, jitter).latest(soonest)
 }
 
 /// A quarter of the lifetime before its end, `at_most` that early, plus jitter that only makes it
@@ -193,6 +203,7 @@ const JITTER_PART: u32 = 10;
 const EARLY_PART: u32 = 10;
 const EARLY_AT_MOST: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_AT_MOST: Duration = Duration::from_secs(24 * 60 * 60);
+const KEEP_ALIVE_LEAST: Duration = Duration::from_secs(1);
 const VALID_PAUSE_FROM: Duration = Duration::from_secs(5 * 60);
 const VALID_PAUSE_TO: Duration = Duration::from_secs(10 * 60);
 const VALID_PAUSE_PART: u32 = 4;
