@@ -9,7 +9,10 @@ use std::time::Duration;
 use support::{Api, Script, a_few_turns, runtime, secs, send, settle};
 use tower::Layer;
 use tower_reauth::{
-    AuthLayer, Token, clock::Clock, provider::ProviderError, test_util::ManualClock,
+    AuthLayer, Token,
+    clock::Clock,
+    provider::{ProviderError, Reason},
+    test_util::ManualClock,
 };
 
 const HOUR: Duration = secs(3600);
@@ -57,6 +60,11 @@ async fn an_idle_session_outlives_its_refresh_token_by_days() {
     // Every 7 h 48 to 9 hours.
     let kept = script.exchanges() - 1;
     assert!((18..=22).contains(&kept), "{kept}");
+    let asked = script.asked();
+    assert!(
+        asked[1..].iter().all(|it| it.reason == Reason::KeepAlive),
+        "{asked:?}"
+    );
     send(&service).await.unwrap();
 }
 

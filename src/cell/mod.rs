@@ -207,8 +207,9 @@ impl Cell {
                 self.postpone(&snapshot, Moment::NEVER);
                 return None;
             }
-            () if plan.due.reached(now) => Need::Usable.reason(&snapshot, now),
+            // First, since the access token of an idle session has long been dead by then.
             () if plan.keep_alive.reached(now) => Reason::KeepAlive,
+            () if plan.due.reached(now) => Need::Usable.reason(&snapshot, now),
             // Only a keeper was missing.
             () => return None,
         };
