@@ -1,5 +1,4 @@
 use super::*;
-use crate::oauth2::harness::SENT_AT;
 
 fn play(canned: &Canned) -> Outcome {
     exchange(
