@@ -400,6 +400,22 @@ async fn an_exchange_that_brings_the_same_token_again_stops_there() {
 }
 
 #[tokio::test]
+async fn the_same_token_again_stops_there_although_nobody_waits_for_it() {
+    let (clock, script, server) = (ManualClock::new(), script(), refusing_all());
+    script.usually(|_| Ok(token(0, secs(DAY))));
+    let service = service(&script, &clock, &server);
+    let call = async || {
+        assert_eq!(status(&service, unrepeatable()).await.as_u16(), 401);
+        settle().await;
+    };
+    call().await;
+    assert_eq!(script.exchanges(), 1);
+    for (nth, pause) in (2..).zip([30, 60, 120]) {
+        quiet_for(pause, nth, &clock, &script, call).await;
+    }
+}
+
+#[tokio::test]
 async fn others_go_on_with_the_old_token_while_a_refusal_is_looked_into() {
     let (clock, script) = (ManualClock::new(), Script::gated(secs(DAY)));
     let server = Server::new(|uri, token| match (uri.path(), token) {

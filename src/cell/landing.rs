@@ -213,10 +213,12 @@ impl Cell {
             // The exchange did not make the refresh token live longer, and the next would not.
             snapshot.plan.keep_alive = Moment::NEVER;
         }
-        if let (Some(origin), true) = (ask.refused_by, snapshot.generation > previous.generation) {
-            state
-                .refusals
-                .exchange_brought(origin, snapshot.generation, now);
+        if let Some(origin) = ask.refused_by {
+            let generation = snapshot.generation;
+            match generation > previous.generation {
+                true => state.refusals.exchange_brought(origin, generation, now),
+                false => state.refusals.not_cured(origin, generation, now),
+            }
         }
         let usable = snapshot.is_usable(now);
         self.snapshot.store(snapshot);
