@@ -352,6 +352,37 @@ async fn other_origins_recover_while_one_is_left_alone() {
     }
 }
 
+/// A vendor whose every exchange kills the token before it, as many do: each of them makes the
+/// requests that are under way come back refused, and their replays are fine.
+#[tokio::test]
+async fn replays_that_were_cured_do_not_end_the_pause_of_an_endpoint_that_refuses_everything() {
+    let (clock, script) = (ManualClock::new(), script());
+    let gate = Arc::new(Semaphore::new(0));
+    let good = late(&gate);
+    let server = Server::slow(move |head| {
+        let answer = (good.answer)(head.clone());
+        async move {
+            match head.uri.path() {
+                "/forbidden" => reply(StatusCode::UNAUTHORIZED),
+                _ => answer.await,
+            }
+        }
+    });
+    let service = service(&script, &clock, &server);
+    let forbidden = || {
+        let request = Request::get(format!("{ORIGIN}/forbidden"));
+        request.body(Empty::<Bytes>::new()).unwrap()
+    };
+    let under_way = tokio::spawn(service.clone().oneshot(get()));
+    settle().await;
+    assert_eq!(status(&service, forbidden()).await.as_u16(), 401);
+    assert_eq!(script.exchanges(), 1);
+    gate.add_permits(1);
+    assert_eq!(under_way.await.unwrap().unwrap().status(), StatusCode::OK);
+    assert_eq!(status(&service, forbidden()).await.as_u16(), 401);
+    assert_eq!(script.exchanges(), 1, "30 s have not passed");
+}
+
 #[tokio::test]
 async fn a_token_that_dies_early_again_and_again_is_cured_each_time() {
     let (clock, script, revoked) = (ManualClock::new(), script(), Revoked::default());

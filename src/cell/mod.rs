@@ -226,7 +226,7 @@ impl Cell {
         let now = self.clock.now();
         let mut state = self.lock();
         if cured {
-            state.refusals.cured(origin);
+            state.refusals.cured(origin, generation);
         } else if self.snapshot.load().generation == generation {
             state.refusals.not_cured(origin, generation, now);
         }

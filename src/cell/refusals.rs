@@ -113,9 +113,13 @@ impl Refusals {
         quiet.until = now.after(quiet.pause);
     }
 
-    /// Notes that `origin` took the token that an exchange brought.
-    pub(super) fn cured(&mut self, origin: OriginIndex) {
-        self.quiet.retain(|quiet| quiet.origin != origin);
+    /// Notes that `origin` took `generation`, which a request was sent again with.
+    ///
+    /// That ends a pause which began with an older one. A pause that is about this very generation
+    /// stands: one endpoint takes what another refuses, and asking the vendor helps neither.
+    pub(super) fn cured(&mut self, origin: OriginIndex, generation: Generation) {
+        self.quiet
+            .retain(|quiet| quiet.origin != origin || quiet.generation == generation);
         self.brought.take_if(|brought| brought.origin == origin);
     }
 }
@@ -170,7 +174,9 @@ mod tests {
         let mut refusals = Refusals::default();
         refusals.not_cured(HERE, generation(2), NOW);
         assert!(refusals.worth_an_exchange(HERE, generation(3), NOW));
-        refusals.cured(HERE);
+        refusals.cured(HERE, generation(2));
+        assert!(!refusals.worth_an_exchange(HERE, generation(2), NOW));
+        refusals.cured(HERE, generation(3));
         assert!(refusals.worth_an_exchange(HERE, generation(2), NOW));
     }
 
@@ -186,7 +192,7 @@ mod tests {
             "long ago"
         );
         refusals.exchange_brought(HERE, generation(4), NOW);
-        refusals.cured(HERE);
+        refusals.cured(HERE, generation(4));
         assert!(
             refusals.worth_an_exchange(HERE, generation(4), NOW.after(secs(1))),
             "it was good"
