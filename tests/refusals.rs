@@ -352,6 +352,21 @@ async fn other_origins_recover_while_one_is_left_alone() {
     }
 }
 
+#[tokio::test]
+async fn two_origins_that_refuse_everything_do_not_keep_each_other_going() {
+    let (clock, server) = (ManualClock::new(), refusing_all());
+    let script = script().profile(|profile| profile.origins([ORIGIN, OTHER]));
+    let service = service(&script, &clock, &server);
+    let other = || Request::get(OTHER).body(Empty::<Bytes>::new()).unwrap();
+    for _ in 0..1_800 {
+        clock.advance(secs(1));
+        assert_eq!(status(&service, get()).await.as_u16(), 401);
+        assert_eq!(status(&service, other()).await.as_u16(), 401);
+    }
+    // Half an hour: 30, 60, 120 and 240 s, and then every 5 minutes, for each of the two.
+    assert!(script.exchanges() <= 20, "{}", script.exchanges());
+}
+
 /// A vendor whose every exchange kills the token before it, as many do: each of them makes the
 /// requests that are under way come back refused, and their replays are fine.
 #[tokio::test]

@@ -214,10 +214,11 @@ impl Cell {
             snapshot.plan.keep_alive = Moment::NEVER;
         }
         if let Some(origin) = ask.refused_by {
-            let generation = snapshot.generation;
-            match generation > previous.generation {
-                true => state.refusals.exchange_brought(origin, generation, now),
-                false => state.refusals.not_cured(origin, generation, now),
+            let (refused, generation) = (previous.generation, snapshot.generation);
+            let refusals = &mut state.refusals;
+            match generation > refused {
+                true => refusals.exchange_brought(origin, refused, generation, now),
+                false => refusals.not_cured(origin, generation, now),
             }
         }
         let usable = snapshot.is_usable(now);

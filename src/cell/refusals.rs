@@ -78,13 +78,23 @@ impl Refusals {
         self.recent.push_back(now);
     }
 
-    /// Notes that an exchange for a refusal by `origin` brought `generation`.
+    /// Notes that an exchange for the refusal of `refused` by `origin` brought `generation`.
+    ///
+    /// Other origins that are left alone with the refused one stay so with the new one: two that
+    /// refuse everything would else give each other a reason, in turn and without end.
     pub(super) fn exchange_brought(
         &mut self,
         origin: OriginIndex,
+        refused: Generation,
         generation: Generation,
         now: Moment,
     ) {
+        for quiet in &mut self.quiet {
+            let elsewhere = quiet.origin != origin && quiet.generation == refused;
+            if elsewhere && !quiet.until.reached(now) {
+                quiet.generation = generation;
+            }
+        }
         self.brought = Some(Brought {
             origin,
             generation,
@@ -183,15 +193,15 @@ mod tests {
     #[test]
     fn what_an_exchange_just_brought_is_not_worth_another() {
         let mut refusals = Refusals::default();
-        refusals.exchange_brought(HERE, generation(2), NOW);
+        refusals.exchange_brought(HERE, generation(1), generation(2), NOW);
         assert!(!refusals.worth_an_exchange(HERE, generation(2), NOW.after(secs(1))));
         assert!(refusals.worth_an_exchange(HERE, generation(2), NOW.after(secs(31))));
-        refusals.exchange_brought(HERE, generation(3), NOW);
+        refusals.exchange_brought(HERE, generation(2), generation(3), NOW);
         assert!(
             refusals.worth_an_exchange(HERE, generation(3), NOW.after(secs(300))),
             "long ago"
         );
-        refusals.exchange_brought(HERE, generation(4), NOW);
+        refusals.exchange_brought(HERE, generation(3), generation(4), NOW);
         refusals.cured(HERE, generation(4));
         assert!(
             refusals.worth_an_exchange(HERE, generation(4), NOW.after(secs(1))),
