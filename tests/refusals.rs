@@ -21,7 +21,7 @@ use support::{ORIGIN, Script, get, secs, settle, token};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt};
 use tower_reauth::{
-    Auth, AuthLayer, Error,
+    Auth, AuthLayer, Error, Token,
     attach::Bare,
     layer::AuthLayerBuilder,
     provider::{ProviderError, Reason, Refusal},
@@ -688,6 +688,19 @@ async fn an_application_that_refuses_everything_does_not_loop() {
     }
     // At 0, 30, 90 and 210 s.
     assert!(script.exchanges() <= 5, "{}", script.exchanges());
+}
+
+#[tokio::test]
+async fn a_generation_that_the_session_never_had_says_nothing() {
+    let (clock, script) = (ManualClock::new(), script());
+    let layer = session(&script, &clock);
+    layer.handle().refresh().await.unwrap();
+    let theirs = layer.handle().status().generation;
+    let ours = layer.with_session("other", Token::new("other")).unwrap();
+    assert!(theirs > ours.handle().status().generation);
+    assert!(!ours.handle().reject(theirs));
+    settle().await;
+    assert_eq!(script.exchanges(), 1, "the one that was asked for");
 }
 
 #[tokio::test]

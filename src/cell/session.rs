@@ -157,6 +157,10 @@ impl Session {
 
     /// Begins an exchange for a refusal that nobody waits for. Says whether one is under way.
     pub(crate) fn reject(&self, generation: Generation, origin: OriginIndex) -> bool {
+        if generation > self.cell.load().generation {
+            // Another session's.
+            return false;
+        }
         match self.cell.look(Need::NewerThan(generation, origin)) {
             Look::Fly(ticket, _) => self.launch(*ticket),
             Look::Join(_) => true,
