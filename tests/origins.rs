@@ -221,6 +221,9 @@ async fn an_origin_that_cannot_be_read_is_named_by_build_and_by_every_call() {
         "https://",
         "",
         "wss://api.example.com",
+        "https://api.example.com:99999",
+        "https://api.example.com:65536",
+        "https://api.example.com:",
         "https://canary@api.example.com",
     ] {
         let origins = ["https://good.example", declared];

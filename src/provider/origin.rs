@@ -43,16 +43,9 @@ impl Origin {
     pub(crate) fn is_origin_of(&self, scheme: &Scheme, authority: &Authority) -> bool {
         let https = *scheme == Scheme::HTTPS;
         let known = https || *scheme == Scheme::HTTP;
-        let default_port = if https { 443 } else { 80 };
-        // A port that is there and unreadable ("host:", "host:99999") is no port of ours.
-        let port = match authority.port() {
-            Some(port) => Some(port.as_u16()),
-            None if authority.as_str().ends_with(authority.host()) => Some(default_port),
-            None => None,
-        };
         known
             && self.https == https
-            && port == Some(self.port)
+            && port(authority, https) == Some(self.port)
             && self.host.eq_ignore_ascii_case(authority.host())
     }
 
@@ -74,11 +67,12 @@ impl Origin {
                 "plain http would show the token to the network; use https",
             ));
         }
-        let default_port = if https { 443 } else { 80 };
+        let port = port(authority, https)
+            .ok_or_else(|| bad(text, "its port must be a number up to 65535"))?;
         Ok(Self {
             https,
             host: authority.host().to_ascii_lowercase().into(),
-            port: authority.port_u16().unwrap_or(default_port),
+            port,
         })
     }
 }
@@ -178,6 +172,18 @@ impl<T: AsRef<str>> From<Vec<T>> for Origins {
 impl OriginIndex {
     /// The peer of requests without an authority.
     pub(crate) const PEER: OriginIndex = OriginIndex(u16::MAX);
+}
+
+/// The port, or the scheme's own where there is none. One that is there and cannot be read
+/// ("host:", "host:99999") is no port.
+fn port(authority: &Authority, https: bool) -> Option<u16> {
+    match authority.port() {
+        Some(port) => Some(port.as_u16()),
+        None if authority.as_str().ends_with(authority.host()) => {
+            Some(if https { 443 } else { 80 })
+        }
+        None => None,
+    }
 }
 
 /// Whether `host`, as a URL spells it, is this machine.
