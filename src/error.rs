@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-use crate::provider::{FailureKind, ProviderError};
+use crate::provider::{FailureKind, HeldBack, ProviderError};
 
 /// Why a request, or a handle's method, could not be given a token.
 ///
@@ -185,10 +185,11 @@ impl Error {
     }
 
     pub(crate) fn token_request_in_layer() -> Self {
-        Self::misconfigured(ProviderError::misconfigured(
+        let error = ProviderError::misconfigured(
             "a token request came through the layer that waits for it: \
              give the builder's `token_client` a client that this layer does not wrap",
-        ))
+        );
+        Self::misconfigured(error.because(HeldBack))
     }
 
     pub(crate) fn no_runtime() -> Self {

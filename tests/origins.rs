@@ -383,6 +383,18 @@ async fn a_token_request_through_the_layer_itself_is_a_typed_error_that_names_th
     names_the_fix(layer).await;
 }
 
+#[tokio::test]
+async fn so_it_is_where_an_adapter_has_read_the_body_first() {
+    let layer =
+        knotted(asking(), |layer| {
+            let client = layer.layer(NeverCalled);
+            BoxCloneService::new(client.map_request(|request: Request<Body>| {
+                request.map(|body| Full::new(body.into_bytes()))
+            }))
+        });
+    names_the_fix(layer).await;
+}
+
 // === sessions ===
 
 #[tokio::test]

@@ -34,6 +34,10 @@ pub(crate) type SendFuture =
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenRequest;
 
+/// Behind the error of a layer that met a [`TokenRequest`]: it was not sent, whoever has read it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldBack;
+
 /// A vendor's answer to a token request. `Debug` shows the status and sizes only.
 pub struct TokenReply {
     status: StatusCode,
@@ -79,6 +83,16 @@ impl fmt::Debug for TokenClient {
         f.debug_struct("TokenClient").finish_non_exhaustive()
     }
 }
+
+// === impl HeldBack ===
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the layer held the token request back")
+    }
+}
+
+impl std::error::Error for HeldBack {}
 
 // === impl TokenReply ===
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, io, iter};
 
-use crate::provider::{FailureKind, ProviderError};
+use crate::provider::{FailureKind, HeldBack, ProviderError};
 
 /// Whether `error`, or an error behind it, can only come from a connection that was never made.
 ///
@@ -29,6 +29,12 @@ pub(super) fn misconfiguration(error: &(dyn StdError + 'static)) -> Option<Provi
         .filter_map(|error| error.downcast_ref::<ProviderError>())
         .find(|error| error.kind() == FailureKind::Misconfigured)
         .cloned()
+}
+
+/// Whether a layer held the request back. An adapter in front of it may have read the body to
+/// give it another type; it was not sent for that.
+pub(super) fn was_held_back(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|error| error.is::<HeldBack>())
 }
 
 /// `error` and all that is behind it. `io::Error` hides the error that it was made from: its

@@ -120,7 +120,8 @@ impl Sending {
             return verdict.clone();
         }
         let unread = self.body.withdraw();
-        if unread && let Some(misconfigured) = proof::misconfiguration(&*error) {
+        let unsent = unread || proof::was_held_back(&*error);
+        if unsent && let Some(misconfigured) = proof::misconfiguration(&*error) {
             return misconfigured;
         }
         if (unread && self.body_is_proof) || proof::is_connect_failure(&*error) {
