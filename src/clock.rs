@@ -8,11 +8,13 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, pending},
     pin::Pin,
     sync::LazyLock,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use tokio::runtime::Handle;
 
 /// One reading of both clocks, or a deadline on both.
 ///
@@ -42,6 +44,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The clocks of the operating system, with tokio's timer.
+///
+/// Outside of a tokio runtime there is no timer, and a sleep there does not end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -155,7 +159,11 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(duration))
+        // Outside of a runtime tokio's timer panics.
+        match Handle::try_current() {
+            Ok(_) => Box::pin(tokio::time::sleep(duration)),
+            Err(_) => Box::pin(pending()),
+        }
     }
 }
 

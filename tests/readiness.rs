@@ -8,9 +8,9 @@ mod support;
 use std::{
     convert::Infallible,
     fmt,
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -32,6 +32,7 @@ use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, retry::Policy}
 use tower_reauth::{
     Auth, AuthLayer, Error,
     attach::Bare,
+    clock::SystemClock,
     future::ResponseFuture,
     provider::{FixedToken, ProviderError},
     test_util::ManualClock,
@@ -502,6 +503,78 @@ async fn a_response_future_that_has_failed_says_so_when_it_is_polled_again() {
         poll_once(future.as_mut()).await,
         Poll::Ready(Err(_))
     ));
+}
+
+// === no runtime, another runtime ===
+
+/// Polls on this thread, outside of any runtime.
+fn outside<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..1_000 {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        std::thread::yield_now();
+    }
+    unreachable!("it waits, and there is nothing to wait for")
+}
+
+#[test]
+fn outside_of_a_runtime_a_good_token_is_sent_and_a_missing_one_is_a_typed_error() {
+    for system in [false, true] {
+        let (clock, script) = (ManualClock::new(), script());
+        let builder = |initial| {
+            let builder = script.layer(&clock);
+            let builder = match system {
+                true => builder.clock(SystemClock),
+                false => builder,
+            };
+            match initial {
+                true => builder.initial(token(0, secs(HOUR))).build().unwrap(),
+                false => builder.build().unwrap(),
+            }
+        };
+        let sent = outside(builder(true).layer(Api::accepting_all()).oneshot(get()));
+        assert_eq!(sent.unwrap().status(), StatusCode::OK);
+        let refused = outside(builder(true).layer(refusing("access-0")).oneshot(get()));
+        assert_eq!(refused.unwrap().status(), StatusCode::UNAUTHORIZED);
+        let error = outside(builder(false).layer(Api::accepting_all()).oneshot(get()));
+        let error = error.unwrap_err();
+        let error = Error::find(&*error).unwrap();
+        assert!(
+            error.is_misconfigured() && error.to_string().contains("runtime"),
+            "{error}"
+        );
+        let handle = builder(false).handle();
+        assert!(outside(handle.token()).unwrap_err().is_misconfigured());
+        assert!(outside(handle.refresh()).unwrap_err().is_misconfigured());
+        assert_eq!(script.exchanges(), 0);
+    }
+}
+
+#[test]
+fn outside_of_a_runtime_one_can_wait_for_the_exchange_of_another() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let script = Script::gated(secs(HOUR));
+    let layer = script
+        .layer(&ManualClock::new())
+        .clock(SystemClock)
+        .build()
+        .unwrap();
+    let generation = layer.handle().status().generation;
+    runtime.block_on(async { assert!(layer.handle().reject(generation)) });
+    let mut call = pin!(layer.layer(Api::accepting_all()).oneshot(get()));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(call.as_mut().poll(&mut cx).is_pending());
+    script.open(1);
+    runtime.block_on(settle());
+    let Poll::Ready(response) = call.as_mut().poll(&mut cx) else {
+        unreachable!("the exchange has landed");
+    };
+    assert_eq!(response.unwrap().status(), StatusCode::OK);
 }
 
 // === types ===
