@@ -52,7 +52,7 @@ impl Drop for Debt<'_> {
             state.settling = false;
             state.owed = true;
         }
-        let wakers = state.watch.changed();
+        let wakers = state.watch.stirred();
         drop(state);
         wake(wakers);
     }

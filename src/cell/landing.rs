@@ -125,7 +125,10 @@ impl Ticket {
             Ending::Failed(error) => Some(error.clone()),
             _ => None,
         };
-        if let Some(error) = state.failure.clone().filter(Error::is_login_required) {
+        // Said now, to whoever subscribes, and not only to the next caller.
+        let ask = cell.ask(Reason::Due, &snapshot, now);
+        let forbidden = cell.forbids(&state, &ask, now).map(|(error, _)| error);
+        if let Some(error) = forbidden.filter(Error::is_login_required) {
             state.login_required = Some(error);
         }
         let waiters = state.board.end(ending);
@@ -254,7 +257,7 @@ impl Cell {
                     .access_token()
                     .is_some_and(|access| self.headers(access).is_ok()) =>
             {
-                return self.arrive(state, token, &ask, (asked_at, now));
+                return self.arrive_in_part(state, token, error, &ask, (asked_at, now));
             }
             Some(token) if token.refresh_token().is_some() => {
                 self.keep_refresh_token(&token, Age::Fresh { asked_at, now });
@@ -267,6 +270,29 @@ impl Cell {
             self.floor.raise(&error, now);
         }
         Ending::Failed(state.ledger.failed(error, &ask, self.rules(), now))
+    }
+
+    /// Publishes what was saved out of a broken reply. Where that is an access token alone, the old
+    /// refresh token has been spent, and whether it may be sent again is for the vendor's rule.
+    fn arrive_in_part(
+        &self,
+        state: &mut State,
+        saved: Token,
+        error: ProviderError,
+        ask: &Ask,
+        times: (Moment, Moment),
+    ) -> Ending {
+        let last = self.snapshot.load().token.clone();
+        let lost = error.may_have_spent() && saved.refresh_token().is_none();
+        let token = match last.filter(|_| lost) {
+            Some(last) => saved.inheriting_refresh_from(&last),
+            None => saved,
+        };
+        let ending = self.arrive(state, token, ask, times);
+        if lost {
+            state.ledger.lost(&error, ask);
+        }
+        ending
     }
 
     /// Puts the refresh token of `salvaged` beside the access token that there is.

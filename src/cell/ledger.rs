@@ -95,8 +95,8 @@ impl Ledger {
     ) -> Error {
         self.failures = self.failures.saturating_add(1);
         let shared = Error::exchange(error.clone());
-        if let (true, Some(refresh)) = (error.may_have_spent(), &ask.refresh) {
-            self.note_spend(refresh, &error, ask, now);
+        if error.may_have_spent() {
+            self.lost(&error, ask);
         }
         if error.kind() == FailureKind::Refused
             && rules.rotation != Rotation::Never
@@ -116,10 +116,10 @@ impl Ledger {
     /// there is none, so that the next caller, on another runtime, starts anew.
     pub(super) fn died(&mut self, panicked: bool, ask: &Ask, now: Moment) -> Error {
         let error = Error::died(panicked);
-        if let Some(refresh) = &ask.refresh {
-            let cause = ProviderError::unknown_outcome("the exchange was cut short");
-            self.note_spend(refresh, &cause, ask, now);
-        }
+        self.lost(
+            &ProviderError::unknown_outcome("the exchange was cut short"),
+            ask,
+        );
         if panicked {
             self.failures = self.failures.saturating_add(1);
             let pause = schedule::pause_without_token(self.failures, fastrand::f64());
@@ -131,16 +131,19 @@ impl Ledger {
         error
     }
 
-    fn note_spend(&mut self, refresh: &Secret, cause: &ProviderError, ask: &Ask, now: Moment) {
-        let fresh = Spend {
-            began_at: ask.began_at,
-            deadline: now,
-            tries: 0,
+    /// Notes that the refresh token of `ask` may have been spent without its successor arriving.
+    pub(super) fn lost(&mut self, cause: &ProviderError, ask: &Ask) {
+        let Some(refresh) = &ask.refresh else {
+            return;
         };
         let earlier = self.spent.take().filter(|(spent, ..)| spent == refresh);
-        let mut spend = earlier.map_or(fresh, |(_, spend, _)| spend);
-        spend.deadline = ask.began_at.after(schedule::EXCHANGE);
-        spend.tries += 1;
+        let spend = Spend {
+            began_at: earlier
+                .as_ref()
+                .map_or(ask.began_at, |(_, spend, _)| spend.began_at),
+            deadline: ask.began_at.after(schedule::EXCHANGE),
+            tries: earlier.map_or(0, |(_, spend, _)| spend.tries) + 1,
+        };
         self.spent = Some((refresh.clone(), spend, cause.clone()));
     }
 

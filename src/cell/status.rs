@@ -96,6 +96,11 @@ impl Watch {
         self.waiters.take()
     }
 
+    /// Lets everybody look again, at something that is no part of a [`Status`].
+    pub(super) fn stirred(&mut self) -> Vec<Waker> {
+        self.waiters.take()
+    }
+
     pub(super) fn close(&mut self) -> Vec<Waker> {
         self.closed = true;
         self.waiters.take()
