@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Api, Script, a_few_turns, poll_once, secs, send, settle, token};
+use support::{Api, Script, a_few_turns, poll_once, runtime, secs, send, settle};
 use tower::Layer;
 use tower_reauth::{
     Auth, AuthLayer, Token,
@@ -216,4 +216,93 @@ async fn a_failure_of_the_old_login_is_not_held_against_the_new_one() {
     assert_eq!(script.spent(), refresh([0, 9]));
     assert!(!layer.handle().status().is_login_required());
     assert_eq!(script.most_in_flight(), 1);
+}
+
+#[tokio::test]
+async fn a_replay_that_never_left_does_not_hide_that_the_first_request_did() {
+    let clock = ManualClock::new();
+    let script = vendor(Rotation::Must, LostReply::ReplayWithin(secs(5)));
+    script.next(|_| Err(lost()));
+    script.usually(|_| Err(ProviderError::transient("connection refused")));
+    let layer = due(&script, &clock);
+    let service = service(&layer);
+    let mut at_the_end = 0;
+    for second in 0..860 {
+        send(&service).await.unwrap();
+        a_few_turns().await;
+        if second == 5 {
+            at_the_end = script.exchanges();
+            assert!(at_the_end > 2, "goes on while the vendor replays");
+        }
+        clock.advance(secs(1));
+    }
+    assert_eq!(
+        script.exchanges(),
+        at_the_end,
+        "spent, and the window closed"
+    );
+    clock.advance(secs(10));
+    send(&service).await.unwrap_err();
+    assert_eq!(script.exchanges(), at_the_end + 1, "the last resort");
+}
+
+#[tokio::test]
+async fn replays_end_with_the_vendors_window_and_one_last_resort_is_left() {
+    let clock = ManualClock::new();
+    let script = vendor(Rotation::Must, LostReply::ReplayWithin(secs(30)));
+    script.usually(|_| Err(lost()));
+    let layer = due(&script, &clock);
+    let service = service(&layer);
+    let mut within = 0;
+    for second in 0..2_000 {
+        let _ = send(&service).await;
+        a_few_turns().await;
+        if second == 31 {
+            within = script.exchanges();
+            assert!((5..=12).contains(&within), "{within}");
+        }
+        // The access token dies at 3570 s: 870 s after it was due.
+        let expected = within + usize::from(second >= 870);
+        if second >= 31 {
+            assert_eq!(script.exchanges(), expected, "after {second} s");
+        }
+        clock.advance(secs(1));
+    }
+    assert!(send(&service).await.unwrap_err().is_login_required());
+    assert_eq!(script.spent(), refresh(vec![0; within + 1]));
+}
+
+#[test]
+fn the_window_of_replays_opens_with_the_first_request_and_not_with_the_next_flight() {
+    let clock = ManualClock::new();
+    let script = Script::gated(HOUR).profile(|profile| {
+        profile
+            .rotation(Rotation::Must)
+            .lost_reply(LostReply::ReplayWithin(secs(30)))
+    });
+    script.usually(|_| Err(lost()));
+    let layer = due(&script, &clock);
+    let service = service(&layer);
+    let first = runtime();
+    first.block_on(async {
+        send(&service).await.unwrap();
+        settle().await;
+    });
+    assert_eq!(script.exchanges(), 1, "under way when its runtime dies");
+    drop(first);
+    clock.advance(secs(25));
+    script.open(1_000);
+    runtime().block_on(async {
+        let mut in_time = 0;
+        for second in 25..120 {
+            send(&service).await.unwrap();
+            settle().await;
+            if second < 30 {
+                in_time = script.exchanges();
+            }
+            clock.advance(secs(1));
+        }
+        assert!(in_time > 1, "there were five seconds left");
+        assert_eq!(script.exchanges(), in_time, "replayed after the window");
+    });
 }

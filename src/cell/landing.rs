@@ -14,8 +14,8 @@ use crate::{
     clock::Moment,
     error::Error,
     provider::{
-        Exchange, ExchangeParts, FailureKind, Headers, LostReply, ProviderError, Reason, Rotation,
-        SessionId, TokenClient,
+        Exchange, ExchangeParts, FailureKind, Headers, ProviderError, Reason, Rotation, SessionId,
+        TokenClient,
     },
     token::{
         Token,
@@ -31,8 +31,6 @@ pub(crate) struct Ticket {
     lineage: u64,
     last: Option<Token>,
     ask: Ask,
-    /// When the latest try began; none while nothing can have been sent.
-    asked_at: Option<Moment>,
     tries: u32,
     landed: bool,
 }
@@ -52,7 +50,6 @@ impl Ticket {
             lineage,
             last,
             ask,
-            asked_at: None,
             tries: 0,
             landed: false,
         }
@@ -61,7 +58,7 @@ impl Ticket {
     /// What the provider gets for its next try.
     pub(crate) fn exchange(&mut self, session: &SessionId, client: &TokenClient) -> Exchange {
         let now = self.cell.now();
-        self.asked_at = Some(now);
+        self.ask.sent_at = Some(now);
         self.tries += 1;
         let access = self.last.as_ref().and_then(Token::access_token);
         Exchange::new(ExchangeParts {
@@ -77,27 +74,27 @@ impl Ticket {
     }
 
     /// How long to wait before the same flight asks once more: only where the vendor hands out a
-    /// lost reply again, and only while it does.
+    /// lost reply again, and only while it does. What was lost stays noted, whatever comes of it.
     pub(crate) fn replay_after(&self, error: &ProviderError) -> Option<Duration> {
-        let LostReply::ReplayWithin(window) = self.cell.rules().lost_reply else {
+        if error.salvaged().is_some() {
             return None;
-        };
-        let lost = error.kind() == FailureKind::UnknownOutcome
-            && error.salvaged().is_none()
-            && self.ask.refresh.is_some();
+        }
+        let cell = &self.cell;
         let pause = schedule::pause_without_token(self.tries, fastrand::f64());
-        let closed = self
-            .ask
-            .began_at
-            .after(window)
-            .reached(self.cell.now().after(pause));
-        (lost && !closed).then_some(pause)
+        let after_pause = cell.now().after(pause);
+        let mut state = cell.lock();
+        let ours = state.lineage == self.lineage;
+        let replays = ours
+            && state
+                .ledger
+                .replays(error, &self.ask, cell.rules(), after_pause);
+        replays.then_some(pause)
     }
 
     /// Ends the flight with what the provider returned.
     pub(crate) fn land(mut self, result: Result<Token, ProviderError>) {
         self.landed = true;
-        let asked_at = self.asked_at.unwrap_or(self.ask.began_at);
+        let asked_at = self.ask.sent_at.unwrap_or(self.ask.began_at);
         self.finish(|cell, state, ask, now| match result {
             Ok(token) => cell.arrive(state, token, ask, (asked_at, now)),
             Err(error) => cell.fail(state, error, ask, (asked_at, now)),
@@ -142,15 +139,15 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.landed {
-            let began = self.asked_at.is_some();
+            let began = self.ask.sent_at.is_some();
             let panicked = std::thread::panicking();
-            self.finish(|_, state, ask, now| {
+            self.finish(|cell, state, ask, now| {
                 let unsent = Ask {
                     refresh: None,
                     ..ask.clone()
                 };
                 let ask = if began { ask } else { &unsent };
-                Ending::Failed(state.ledger.died(panicked, ask, now))
+                Ending::Failed(state.ledger.died(panicked, ask, cell.rules(), now))
             });
         }
     }
@@ -290,7 +287,7 @@ impl Cell {
         };
         let ending = self.arrive(state, token, ask, times);
         if lost {
-            state.ledger.lost(&error, ask);
+            state.ledger.lost(&error, ask, self.rules());
         }
         ending
     }

@@ -42,6 +42,8 @@ pub(super) struct Ask {
     /// When the access token stops being of use; past where a server has refused it.
     pub(super) access_dead: Moment,
     pub(super) began_at: Moment,
+    /// When the latest try began; none while nothing can have been sent.
+    pub(super) sent_at: Option<Moment>,
 }
 
 /// The vendor's rules that a ledger is kept by.
@@ -96,7 +98,7 @@ impl Ledger {
         self.failures = self.failures.saturating_add(1);
         let shared = Error::exchange(error.clone());
         if error.may_have_spent() {
-            self.lost(&error, ask);
+            self.lost(&error, ask, rules);
         }
         if error.kind() == FailureKind::Refused
             && rules.rotation != Rotation::Never
@@ -114,12 +116,10 @@ impl Ledger {
 
     /// Notes an exchange whose task died. After a panic there is a pause; after a runtime's end
     /// there is none, so that the next caller, on another runtime, starts anew.
-    pub(super) fn died(&mut self, panicked: bool, ask: &Ask, now: Moment) -> Error {
+    pub(super) fn died(&mut self, panicked: bool, ask: &Ask, rules: Rules, now: Moment) -> Error {
         let error = Error::died(panicked);
-        self.lost(
-            &ProviderError::unknown_outcome("the exchange was cut short"),
-            ask,
-        );
+        let cause = ProviderError::unknown_outcome("the exchange was cut short");
+        self.lost(&cause, ask, rules);
         if panicked {
             self.failures = self.failures.saturating_add(1);
             let pause = schedule::pause_without_token(self.failures, fastrand::f64());
@@ -131,20 +131,56 @@ impl Ledger {
         error
     }
 
+    /// Notes that the reply to `ask` was lost and is about to be asked for again, if the vendor
+    /// still gives it out after `pause`.
+    pub(super) fn replays(
+        &mut self,
+        error: &ProviderError,
+        ask: &Ask,
+        rules: Rules,
+        after_pause: Moment,
+    ) -> bool {
+        let (true, Some(refresh)) = (error.may_have_spent(), &ask.refresh) else {
+            return false;
+        };
+        let spend = self.spend_of(refresh, ask, rules);
+        let replays = schedule::is_replayed(rules.lost_reply, &spend, after_pause);
+        if replays {
+            self.spent = Some((refresh.clone(), spend, error.clone()));
+        }
+        replays
+    }
+
     /// Notes that the refresh token of `ask` may have been spent without its successor arriving.
-    pub(super) fn lost(&mut self, cause: &ProviderError, ask: &Ask) {
+    pub(super) fn lost(&mut self, cause: &ProviderError, ask: &Ask, rules: Rules) {
         let Some(refresh) = &ask.refresh else {
             return;
         };
-        let earlier = self.spent.take().filter(|(spent, ..)| spent == refresh);
-        let spend = Spend {
-            began_at: earlier
-                .as_ref()
-                .map_or(ask.began_at, |(_, spend, _)| spend.began_at),
-            deadline: ask.began_at.after(schedule::EXCHANGE),
-            tries: earlier.map_or(0, |(_, spend, _)| spend.tries) + 1,
-        };
+        let spend = self.spend_of(refresh, ask, rules);
         self.spent = Some((refresh.clone(), spend, cause.clone()));
+    }
+
+    /// What is known about `refresh` once `ask` has sent it and no answer came.
+    fn spend_of(&self, refresh: &Secret, ask: &Ask, rules: Rules) -> Spend {
+        let deadline = ask
+            .sent_at
+            .unwrap_or(ask.began_at)
+            .after(schedule::EXCHANGE);
+        match &self.spent {
+            Some((spent, earlier, _)) if spent == refresh => {
+                let replay = schedule::is_replayed(rules.lost_reply, earlier, ask.began_at);
+                Spend {
+                    tries: earlier.tries.saturating_add(u32::from(!replay)),
+                    deadline,
+                    ..*earlier
+                }
+            }
+            _ => Spend {
+                began_at: ask.began_at,
+                deadline,
+                tries: 1,
+            },
+        }
     }
 
     fn pause_after(&self, error: &ProviderError, ask: &Ask, rules: Rules, now: Moment) -> Duration {
@@ -153,23 +189,20 @@ impl Ledger {
             FailureKind::Refused | FailureKind::Misconfigured => {
                 schedule::pause_before_probe(random)
             }
-            FailureKind::UnknownOutcome if in_replay_window(ask, rules, now) => {
-                schedule::pause_without_token(self.failures, random)
-            }
-            _ if ask.access_dead.reached(now) => {
+            // A lost reply is fetched while the vendor still gives it out, not minutes later.
+            _ if ask.access_dead.reached(now) || self.is_replayed(ask, rules, now) => {
                 schedule::pause_without_token(self.failures, random)
             }
             _ => schedule::pause_while_valid(ask.access_dead.remaining(now), random),
         };
         own.max(error.delay().map_or(Duration::ZERO, schedule::capped_delay))
     }
-}
 
-/// A lost reply is fetched again while the vendor still gives it out, not minutes later.
-fn in_replay_window(ask: &Ask, rules: Rules, now: Moment) -> bool {
-    match rules.lost_reply {
-        LostReply::ReplayWithin(window) => !ask.began_at.after(window).reached(now),
-        _ => false,
+    fn is_replayed(&self, ask: &Ask, rules: Rules, now: Moment) -> bool {
+        self.spent.as_ref().is_some_and(|(refresh, spend, _)| {
+            ask.refresh.as_ref() == Some(refresh)
+                && schedule::is_replayed(rules.lost_reply, spend, now)
+        })
     }
 }
 

@@ -311,6 +311,7 @@ impl Cell {
                 _ => snapshot.plan.dead,
             },
             began_at: now,
+            sent_at: None,
         }
     }
 

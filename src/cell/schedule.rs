@@ -36,7 +36,8 @@ pub(crate) struct Spend {
     pub(crate) began_at: Moment,
     /// When the last request that carried it can no longer be under way.
     pub(crate) deadline: Moment,
-    /// How often it was sent with an unknown outcome.
+    /// How often it was sent with an unknown outcome; the replays that a vendor allows count as
+    /// one with what they replay.
     pub(crate) tries: u32,
 }
 
@@ -164,10 +165,16 @@ pub(crate) fn respend(rule: LostReply, spend: &Spend, access_dead: Moment, now: 
     match rule {
         LostReply::Harmless => Respend::Now,
         LostReply::Never => Respend::Never,
-        LostReply::ReplayWithin(window) if !spend.began_at.after(window).reached(now) => {
-            Respend::Now
-        }
+        LostReply::ReplayWithin(_) if is_replayed(rule, spend, now) => Respend::Now,
         LostReply::ReplayWithin(_) | LostReply::LastResort => last_resort(spend, access_dead, now),
+    }
+}
+
+/// Whether the vendor still gives out again what it answered to a refresh token.
+pub(crate) fn is_replayed(rule: LostReply, spend: &Spend, now: Moment) -> bool {
+    match rule {
+        LostReply::ReplayWithin(window) => !spend.began_at.after(window).reached(now),
+        _ => false,
     }
 }
 
