@@ -2,7 +2,10 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-use crate::provider::{FailureKind, HeldBack, ProviderError};
+use crate::{
+    clock::Moment,
+    provider::{FailureKind, HeldBack, ProviderError},
+};
 
 /// Why a request, or a handle's method, could not be given a token.
 ///
@@ -205,10 +208,10 @@ impl Error {
     }
 
     /// The same error, with what is known about when another try makes sense.
-    pub(crate) fn retry_in(&self, delay: Option<Duration>) -> Self {
+    pub(crate) fn retry_at(&self, at: Moment, now: Moment) -> Self {
         Self(Arc::new(Inner {
             kind: self.0.kind.clone(),
-            retry_after: delay,
+            retry_after: (at != Moment::NEVER).then(|| at.remaining(now)),
         }))
     }
 }

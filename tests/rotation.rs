@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Api, Script, a_few_turns, poll_once, runtime, secs, send, settle};
+use support::{Api, Script, a_few_turns, poll_once, runtime, secs, send, settle, token};
 use tower::Layer;
 use tower_reauth::{
     Auth, AuthLayer, Token,
@@ -305,4 +305,69 @@ fn the_window_of_replays_opens_with_the_first_request_and_not_with_the_next_flig
         assert!(in_time > 1, "there were five seconds left");
         assert_eq!(script.exchanges(), in_time, "replayed after the window");
     });
+}
+
+#[tokio::test]
+async fn a_last_resort_is_tried_once_when_the_access_token_is_dead_and_then_a_login_is_needed() {
+    let clock = ManualClock::new();
+    let script = vendor(Rotation::Must, LostReply::LastResort);
+    script.usually(|_| Err(lost()));
+    let layer = due(&script, &clock);
+    let service = service(&layer);
+    for second in 0..2_000 {
+        let sent = send(&service).await;
+        assert_eq!(sent.is_ok(), second < 870, "after {second} s");
+        a_few_turns().await;
+        assert_eq!(script.exchanges(), 1 + usize::from(second >= 870));
+        assert_eq!(
+            layer.handle().status().is_login_required(),
+            second >= 870,
+            "announced when nothing is left to try"
+        );
+        clock.advance(secs(1));
+    }
+    assert!(send(&service).await.unwrap_err().is_login_required());
+    assert!(
+        layer
+            .handle()
+            .refresh()
+            .await
+            .unwrap_err()
+            .is_login_required()
+    );
+    assert_eq!(script.spent(), refresh([0, 0]));
+    // A login ends it.
+    script.usually(|number| Ok(token(number, HOUR)));
+    let login = Token::from_refresh_token("refresh-9");
+    layer.handle().replace(login).await.unwrap();
+    send(&service).await.unwrap();
+    assert_eq!(script.spent(), refresh([0, 0, 9]));
+}
+
+#[tokio::test]
+async fn where_nothing_may_be_sent_twice_a_lost_reply_needs_a_login_and_says_so_at_once() {
+    let clock = ManualClock::new();
+    let script = vendor(Rotation::Must, LostReply::Never);
+    script.usually(|_| Err(lost()));
+    let layer = due(&script, &clock);
+    let service = service(&layer);
+    send(&service).await.unwrap();
+    settle().await;
+    let status = layer.handle().status();
+    assert!(status.usable && status.is_login_required(), "{status:?}");
+    for _ in 0..1_000 {
+        let _ = send(&service).await;
+        a_few_turns().await;
+        clock.advance(secs(10));
+    }
+    assert!(send(&service).await.unwrap_err().is_login_required());
+    assert!(
+        layer
+            .handle()
+            .refresh()
+            .await
+            .unwrap_err()
+            .is_login_required()
+    );
+    assert_eq!(script.spent(), refresh([0]));
 }

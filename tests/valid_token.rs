@@ -393,3 +393,23 @@ async fn asking_for_a_newer_token_does_not_wait_out_the_pause_of_a_failure() {
     layer.handle().refresh().await.unwrap();
     assert_eq!(script.asked()[1].reason, Reason::Asked);
 }
+
+#[tokio::test]
+async fn who_waited_for_a_failure_also_learns_when_to_try_again() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(HOUR);
+    script.usually(|_| Err(ProviderError::transient("down")));
+    let layer = script.layer(&clock).build().unwrap();
+    let service = layer.layer(Api::accepting_all());
+    let first = send(&service).await.unwrap_err();
+    let later = send(&service).await.unwrap_err();
+    assert_eq!(script.exchanges(), 1);
+    assert!(first.retry_after().is_some());
+    assert_eq!(first.retry_after(), later.retry_after());
+    clock.advance(first.retry_after().unwrap());
+    script.usually(|_| Err(ProviderError::refused("the session has ended")));
+    let login = Token::from_refresh_token("refresh-0");
+    layer.handle().replace(login).await.unwrap();
+    let refused = send(&service).await.unwrap_err();
+    assert_eq!(refused.retry_after(), None, "nobody knows when");
+}

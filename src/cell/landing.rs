@@ -118,16 +118,22 @@ impl Ticket {
         };
         let snapshot = Arc::clone(&cell.snapshot.load());
         cell.postpone(&snapshot, cell.next_attempt(&state, &snapshot, now));
+        let ask = cell.ask(Reason::Due, &snapshot, now);
+        let forbidden = cell.forbids(&state, &ask, now);
+        // Also where it was not the vendor who said so, but the rule for a lost reply.
+        if let Some((error, _)) = &forbidden
+            && error.is_login_required()
+        {
+            state.login_required = Some(error.clone());
+        }
+        let ending = match (ending, forbidden) {
+            (Ending::Failed(error), Some((_, at))) => Ending::Failed(error.retry_at(at, now)),
+            (ending, _) => ending,
+        };
         state.failure = match &ending {
             Ending::Failed(error) => Some(error.clone()),
             _ => None,
         };
-        // Said now, to whoever subscribes, and not only to the next caller.
-        let ask = cell.ask(Reason::Due, &snapshot, now);
-        let forbidden = cell.forbids(&state, &ask, now).map(|(error, _)| error);
-        if let Some(error) = forbidden.filter(Error::is_login_required) {
-            state.login_required = Some(error);
-        }
         let waiters = state.board.end(ending);
         let watchers = state.watch.changed();
         drop(state);

@@ -183,8 +183,7 @@ impl Cell {
             ask.refused_by = Some(origin);
         }
         if let Some((error, at)) = self.forbids(&state, &ask, now) {
-            let delay = (at != Moment::NEVER).then(|| at.remaining(now));
-            return Look::Fail(error.retry_in(delay));
+            return Look::Fail(error.retry_at(at, now));
         }
         let ticket = self.begin(&mut state, &snapshot, ask, now);
         Look::Fly(
