@@ -374,3 +374,61 @@ async fn a_hint_counts_from_when_the_request_was_sent() {
     settle().await;
     assert_eq!(script.exchanges(), 2);
 }
+
+#[tokio::test]
+async fn tokens_that_always_arrive_dead_are_asked_for_ever_more_seldom() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(secs(100));
+    script.usually({
+        let clock = clock.clone();
+        move |number| {
+            clock.advance(secs(90));
+            Ok(token(number, secs(100)))
+        }
+    });
+    let service = layered(&clock, &script);
+    let mut pause = Duration::ZERO;
+    for _ in 0..8 {
+        let error = send(&service).await.unwrap_err();
+        pause = error.retry_after().unwrap();
+        clock.advance(pause);
+    }
+    assert_eq!(script.exchanges(), 8);
+    assert!(pause > secs(20), "1 s × 1.6^7, ± 20 %: {pause:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_arrives_dead_does_not_take_the_place_of_a_good_one() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(HOUR);
+    script.next({
+        let clock = clock.clone();
+        move |number| {
+            clock.advance(secs(20));
+            Ok(token(number, secs(20)))
+        }
+    });
+    let api = Api::accepting_all();
+    let service = script
+        .layer(&clock)
+        .initial(Token::from_pair("access-0", "refresh-0").with_lifetime(HOUR))
+        .build()
+        .unwrap()
+        .layer(api.clone());
+    clock.advance(secs(2_700));
+    send(&service).await.unwrap();
+    settle().await;
+    let mut request = Box::pin(service.clone().oneshot(get()));
+    assert!(poll_once(request.as_mut()).await.is_ready(), "it waited");
+    assert_eq!(api.seen(), ["Bearer access-0", "Bearer access-0"]);
+    assert_eq!(script.exchanges(), 1);
+    clock.advance(secs(820));
+    send(&service).await.unwrap();
+    settle().await;
+    send(&service).await.unwrap();
+    assert_eq!(
+        script.spent(),
+        [Some("refresh-0".into()), Some("refresh-1".into())]
+    );
+    assert_eq!(api.seen()[3], "Bearer access-2");
+}

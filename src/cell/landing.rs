@@ -219,6 +219,11 @@ impl Cell {
             // The exchange did not make the refresh token live longer, and the next would not.
             snapshot.plan.keep_alive = Moment::NEVER;
         }
+        state.owed = true;
+        state.login_required = login_required;
+        if !snapshot.is_usable(now) {
+            return self.arrive_dead(state, snapshot, ask, age);
+        }
         if let Some(origin) = ask.refused_by {
             let (refused, generation) = (previous.generation, snapshot.generation);
             let refusals = &mut state.refusals;
@@ -227,21 +232,25 @@ impl Cell {
                 false => refusals.not_cured(origin, generation, now),
             }
         }
-        let usable = snapshot.is_usable(now);
         self.snapshot.store(snapshot);
         state.ledger.succeeded();
-        state.owed = true;
-        state.login_required = login_required;
-        if usable {
-            return Ending::Landed;
+        Ending::Landed
+    }
+
+    /// Keeps what came with a token that cannot be used any more, and the token that can.
+    fn arrive_dead(&self, state: &mut State, dead: Snapshot, ask: &Ask, age: Age) -> Ending {
+        let now = age.now();
+        let mut ask = ask.clone();
+        match &dead.token {
+            Some(token) if self.snapshot.load().is_usable(now) => {
+                self.keep_refresh_token(token, age);
+            }
+            _ => {
+                self.snapshot.store(dead);
+                ask.access_dead = Moment::PAST;
+            }
         }
-        let error = ProviderError::transient("the token had expired when it arrived");
-        let ask = Ask {
-            refresh: None,
-            access_dead: Moment::PAST,
-            ..ask.clone()
-        };
-        Ending::Failed(state.ledger.failed(error, &ask, self.rules(), now))
+        Ending::Failed(state.ledger.arrived_dead(ask, self.rules(), now))
     }
 
     /// Notes a failed exchange, and keeps what arrived all the same.
@@ -310,6 +319,8 @@ impl Cell {
         };
         snapshot.token = Some(token);
         snapshot.refresh_expires = expiry::refresh(salvaged, age, self.profile.refresh_lifetime);
+        snapshot.plan.keep_alive =
+            schedule::keep_alive(snapshot.refresh_expires, age.now(), fastrand::f64());
         self.snapshot.store(snapshot);
     }
 

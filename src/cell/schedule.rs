@@ -70,7 +70,7 @@ impl Plan {
     ) -> Self {
         // A hint that has passed on arrival is of no use: the next one would have, too.
         let hint = hint.filter(|hint| !hint.reached(now));
-        let keep_alive = refresh.map_or(Moment::NEVER, |refresh| keep_alive(refresh, now, jitter));
+        let keep_alive = keep_alive(refresh, now, jitter);
         match access {
             Access::None => Self {
                 keep_alive,
@@ -106,13 +106,14 @@ impl Plan {
 /// When a refresh token is exchanged to keep it alive. One that is dead, or as good as dead, on
 /// arrival is past help, and so would be its successors: a vendor's clock that is behind ours, or a
 /// session that ends at a fixed time, must not be answered with exchanges in a loop.
-fn keep_alive(refresh: Expiry, now: Moment, jitter: f64) -> Moment {
-    let left = refresh.at.remaining(now);
-    if left < KEEP_ALIVE_LEAST {
-        return Moment::NEVER;
+pub(crate) fn keep_alive(refresh: Option<Expiry>, now: Moment, jitter: f64) -> Moment {
+    match refresh.map(|refresh| (refresh, refresh.at.remaining(now))) {
+        Some((refresh, left)) if left >= KEEP_ALIVE_LEAST => {
+            let soonest = now.after(left / 2);
+            ahead_of(refresh, KEEP_ALIVE_AT_MOST, jitter).latest(soonest)
+        }
+        _ => Moment::NEVER,
     }
-    let soonest = now.after(left / 2);
-    ahead_of(refresh, KEEP_ALIVE_AT_MOST, jitter).latest(soonest)
 }
 
 /// A quarter of the lifetime before its end, `at_most` that early, plus jitter that only makes it
