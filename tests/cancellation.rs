@@ -442,3 +442,51 @@ fn runtimes_that_die_at_any_point_leave_a_layer_that_works() {
     }
     assert_eq!(most.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn without_any_runtime_the_systems_clock_does_not_panic_either() {
+    let script = Script::with_lifetime(secs(1800));
+    let layer = AuthLayer::new(script.clone());
+    let service = layer.layer(Api::accepting_all());
+    let handle = layer.handle();
+    for _ in 0..2 {
+        let Poll::Ready(Err(error)) = poll_bare(Box::pin(send(&service)).as_mut()) else {
+            panic!("it neither waits nor succeeds");
+        };
+        assert!(error.is_misconfigured(), "{error}");
+        let Poll::Ready(Err(error)) = poll_bare(Box::pin(handle.refresh()).as_mut()) else {
+            panic!("it neither waits nor succeeds");
+        };
+        assert!(error.is_misconfigured(), "{error}");
+    }
+    assert!(handle.status().failure.is_none(), "nothing was tried");
+    let timed = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    timed.block_on(send(&service)).unwrap();
+    assert_eq!(script.exchanges(), 1);
+}
+
+#[test]
+fn a_caller_without_a_runtime_neither_panics_nor_waits_for_a_flight_of_others() {
+    let script = Script::gated(secs(1800));
+    let layer = AuthLayer::new(script.clone());
+    let service = layer.layer(Api::accepting_all());
+    let timed = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let caller = timed.spawn({
+        let service = service.clone();
+        async move { send(&service).await }
+    });
+    timed.block_on(settle());
+    let Poll::Ready(Err(error)) = poll_bare(Box::pin(send(&service)).as_mut()) else {
+        panic!("nobody would tell it when it has waited long enough");
+    };
+    assert!(error.is_misconfigured(), "{error}");
+    script.open(1);
+    timed.block_on(caller).unwrap().unwrap();
+    assert_eq!(script.exchanges(), 1);
+}

@@ -31,7 +31,8 @@ use crate::error::Error;
 pub(crate) enum Ending {
     /// A token was published.
     Landed,
-    /// The session got another token meanwhile, from a login; this one's was not used.
+    /// The session got another token meanwhile, from a login, and this one's was not used; or the
+    /// flight never began. Look again.
     Superseded,
     /// No token. Everybody who waited gets this error.
     Failed(Error),

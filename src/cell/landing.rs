@@ -101,10 +101,10 @@ impl Ticket {
         });
     }
 
-    /// Ends a flight that never began, with nothing noted against the session.
-    pub(crate) fn abandon(mut self, error: Error) {
+    /// Ends a flight that never began: nothing is noted, and whoever waits for it looks again.
+    pub(crate) fn abandon(mut self) {
         self.landed = true;
-        self.finish(|_, _, _, _| Ending::Failed(error));
+        self.finish(|_, _, _, _| Ending::Superseded);
     }
 
     fn finish(&self, end: impl FnOnce(&Cell, &mut State, &Ask, Moment) -> Ending) {
@@ -130,10 +130,11 @@ impl Ticket {
             (Ending::Failed(error), Some((_, at))) => Ending::Failed(error.retry_at(at, now)),
             (ending, _) => ending,
         };
-        state.failure = match &ending {
-            Ending::Failed(error) => Some(error.clone()),
-            _ => None,
-        };
+        match &ending {
+            Ending::Failed(error) => state.failure = Some(error.clone()),
+            Ending::Landed => state.failure = None,
+            Ending::Superseded => {}
+        }
         let waiters = state.board.end(ending);
         let watchers = state.watch.changed();
         drop(state);

@@ -151,7 +151,8 @@ impl Session {
         };
         self.keep(&runtime);
         if let Some(ticket) = self.cell.attend() {
-            self.launch(ticket);
+            // Nobody waits for it, and there was a runtime just now.
+            self.launch(ticket).ok();
         }
     }
 
@@ -162,7 +163,7 @@ impl Session {
             return false;
         }
         match self.cell.look(Need::NewerThan(generation, origin)) {
-            Look::Fly(ticket, _) => self.launch(*ticket),
+            Look::Fly(ticket, _) => self.launch(*ticket).is_ok(),
             Look::Join(_) => true,
             Look::Use(_) | Look::Fail(_) => false,
         }
@@ -208,7 +209,7 @@ impl Session {
                 Look::Fail(error) => return Err(error),
                 Look::Join(join) => join,
                 Look::Fly(ticket, join) => {
-                    self.launch(*ticket);
+                    self.launch(*ticket)?;
                     join
                 }
             };
@@ -246,11 +247,11 @@ impl Session {
         }
     }
 
-    /// Gives the ticket to a task of its own. Says whether there was a runtime to do so.
-    fn launch(&self, ticket: Ticket) -> bool {
+    /// Gives the ticket to a task of its own, if there is a runtime to run it on.
+    fn launch(&self, ticket: Ticket) -> Result<(), Error> {
         let Ok(runtime) = Handle::try_current() else {
-            ticket.abandon(Error::no_runtime());
-            return false;
+            ticket.abandon();
+            return Err(Error::no_runtime());
         };
         let cell = Arc::clone(&self.cell);
         let family = Arc::clone(&self.family);
@@ -263,16 +264,24 @@ impl Session {
             }
             family.settle(&cell, &id).await;
         });
-        true
+        Ok(())
     }
 
-    /// Waits as long as a caller waits, then leaves the exchange to itself.
+    /// Waits as long as a caller waits, then leaves the exchange to itself. Who needs to wait needs
+    /// a runtime: its timer says when it has been long enough.
     async fn patiently<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let mut work = pin!(work);
-        let mut limit = self.family.clock.sleep(self.family.caller_waits);
-        poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => limit.as_mut().poll(cx).map(|()| Err(Error::in_progress())),
+        let mut limit = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = work.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            if limit.is_none() && Handle::try_current().is_err() {
+                return Poll::Ready(Err(Error::no_runtime()));
+            }
+            let limit =
+                limit.get_or_insert_with(|| self.family.clock.sleep(self.family.caller_waits));
+            limit.as_mut().poll(cx).map(|()| Err(Error::in_progress()))
         })
         .await
     }
