@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Api, Script, poll_once, secs, send, settle};
+use support::{Api, Script, poll_once, runtime, secs, send, settle};
 use tower::Layer;
 use tower_reauth::{
     AuthLayer, Provider, Token,
@@ -247,4 +247,24 @@ async fn shutting_down_waits_for_the_flight_and_for_what_is_owed_and_begins_noth
     settle().await;
     assert_eq!(saving.script.exchanges(), 1);
     handle.shutdown().await;
+}
+
+#[test]
+fn shutting_down_pays_what_a_dead_runtime_left_owing() {
+    let clock = ManualClock::new();
+    let saving = Saving::new(Script::with_lifetime(HOUR), &clock, 1);
+    let layer = saving.layer();
+    let handle = layer.handle();
+    let first = runtime();
+    first.block_on(async {
+        handle.token().await.unwrap();
+        settle().await;
+    });
+    drop(first);
+    assert_eq!(saving.tries(), 1);
+    let second = runtime();
+    let ends = second.spawn(async move { handle.shutdown().await });
+    second.block_on(settle());
+    assert!(ends.is_finished(), "nobody else would pay");
+    assert_eq!(saving.tries(), 2);
 }

@@ -190,10 +190,13 @@ impl Session {
         Ok(())
     }
 
-    /// Begins nothing more, and waits for what is under way and owed.
+    /// Begins nothing more, waits for what is under way, and sees that what is owed is paid: the
+    /// task that was at it may have died.
     pub(crate) async fn shut_down(&self) {
         self.cell.shut_down();
-        self.cell.idle().await;
+        while self.cell.left_owing().await {
+            self.family.settle(&self.cell, &self.id).await;
+        }
     }
 
     fn keep(&self, runtime: &Handle) {

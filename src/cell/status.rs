@@ -135,13 +135,14 @@ impl Cell {
         .await
     }
 
-    /// Waits until nothing is under way and nothing is owed.
-    pub(crate) async fn idle(&self) {
+    /// Waits until nothing is under way and nobody is paying. Says whether something is owed all
+    /// the same.
+    pub(crate) async fn left_owing(&self) -> bool {
         self.watch_until(|state| {
-            let busy = state.board.is_flying() || state.settling || state.owed;
-            (!busy).then_some(())
+            let busy = state.board.is_flying() || state.settling;
+            (!busy).then_some(state.owed)
         })
-        .await;
+        .await
     }
 
     /// Waits until `look` finds something in the state, looking at every change.
