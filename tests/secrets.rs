@@ -416,3 +416,30 @@ async fn a_good_token_goes_on_where_its_successor_would_break_a_header() {
     layer.layer(api.clone()).oneshot(get()).await.unwrap();
     assert_eq!(api.seen(), ["Bearer access-0"]);
 }
+
+/// A setting that no header may hold: nothing was sent, and nothing can have been spent.
+fn is_a_wrong_setting(error: &Error, out: &Outputs) {
+    assert!(error.is_misconfigured(), "{error:?}");
+    assert!(
+        !error.is_unknown_outcome() && !error.is_transient(),
+        "{error:?}"
+    );
+    out.error("setting", error);
+}
+
+#[tokio::test]
+async fn a_seed_that_would_break_a_header_is_a_wrong_setting() {
+    let out = Outputs::default();
+    for bad in BREAKING {
+        let script = Script::with_lifetime(secs(HOUR));
+        let clock = ManualClock::new();
+        let built = script.layer(&clock).initial(Token::new(bad)).build();
+        is_a_wrong_setting(&built.unwrap_err(), &out);
+        let layer = script.layer(&clock).build().unwrap();
+        let sibling = layer.with_session("ann", Token::new(bad));
+        is_a_wrong_setting(&sibling.unwrap_err(), &out);
+        let replaced = layer.handle().replace(Token::new(bad)).await;
+        is_a_wrong_setting(&replaced.unwrap_err(), &out);
+    }
+    out.hide_the_canary(BREAKING.len() * 3 * 4);
+}

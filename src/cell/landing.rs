@@ -167,15 +167,7 @@ impl Cell {
     /// lineage, and wipes what was held against the old one.
     pub(crate) fn adopt(&self, token: Token) -> Result<(), ProviderError> {
         let now = self.clock.now();
-        let headers = match token.access_token() {
-            Some(access) => self.headers(access)?,
-            None if token.refresh_token().is_some() => Headers::default(),
-            None => {
-                return Err(ProviderError::misconfigured(
-                    "the token to start from is empty",
-                ));
-            }
-        };
+        let headers = self.seed_headers(&token)?;
         let age = token
             .asked_at()
             .map_or(Age::Seed { now }, |asked_at| Age::Fresh { asked_at, now });
@@ -193,6 +185,22 @@ impl Cell {
         drop(state);
         wake(wakers);
         Ok(())
+    }
+
+    /// The headers of a token that did not come from an exchange. Nothing was sent for it, so what
+    /// is wrong with it is a setting.
+    fn seed_headers(&self, token: &Token) -> Result<Headers, ProviderError> {
+        match token.access_token() {
+            Some(access) => self.profile.placement.headers(access).map_err(|_| {
+                ProviderError::misconfigured(
+                    "the token to start from holds bytes that no header may hold",
+                )
+            }),
+            None if token.refresh_token().is_some() => Ok(Headers::default()),
+            None => Err(ProviderError::misconfigured(
+                "the token to start from is empty",
+            )),
+        }
     }
 
     /// Publishes what an exchange brought.
