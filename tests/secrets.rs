@@ -21,8 +21,8 @@ use tower::{Layer, Service, ServiceExt};
 use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     provider::{
-        BoxProvider, Exchange, FixedToken, Origins, Placement, Profile, ProviderError, SessionId,
-        SessionParts, provider_fn,
+        BoxProvider, Exchange, FixedToken, Origins, Placement, Profile, ProviderError, Rotation,
+        SessionId, SessionParts, provider_fn,
     },
     test_util::ManualClock,
     token::Secret,
@@ -442,4 +442,47 @@ async fn a_seed_that_would_break_a_header_is_a_wrong_setting() {
         is_a_wrong_setting(&replaced.unwrap_err(), &out);
     }
     out.hide_the_canary(BREAKING.len() * 3 * 4);
+}
+
+/// Remembers what it was told of, as a store does.
+#[derive(Clone, Default)]
+struct Store(Arc<Mutex<Vec<Token>>>);
+
+impl Provider for Store {
+    async fn obtain(&self, _: Exchange) -> Result<Token, ProviderError> {
+        Err(ProviderError::transient("not asked here"))
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("store")
+            .origins([ORIGIN])
+            .rotation(Rotation::Must)
+    }
+
+    async fn replace(&self, _: &SessionId, token: &Token) -> Result<(), ProviderError> {
+        self.0.lock().unwrap().push(token.clone());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_be_used_is_not_handed_to_the_provider() {
+    let store = Store::default();
+    let layer = AuthLayer::builder(store.clone())
+        .initial(Token::new("good"))
+        .build()
+        .unwrap();
+    let handle = layer.handle();
+    for bad in [Token::new(BREAKING[0]), Token::new("")] {
+        let error = handle.replace(bad).await.unwrap_err();
+        assert!(error.is_misconfigured(), "{error:?}");
+    }
+    assert!(
+        store.0.lock().unwrap().is_empty(),
+        "a store would keep it over the good one"
+    );
+    let token = handle.token().await.unwrap();
+    assert_eq!(token.access_token().unwrap().expose(), "good");
+    handle.replace(Token::new("better")).await.unwrap();
+    assert_eq!(store.0.lock().unwrap().len(), 1);
 }

@@ -187,6 +187,11 @@ impl Cell {
         Ok(())
     }
 
+    /// Whether [`adopt`](Self::adopt) would take `token`.
+    pub(crate) fn check(&self, token: &Token) -> Result<(), ProviderError> {
+        self.seed_headers(token).map(drop)
+    }
+
     /// The headers of a token that did not come from an exchange. Nothing was sent for it, so what
     /// is wrong with it is a setting.
     fn seed_headers(&self, token: &Token) -> Result<Headers, ProviderError> {

@@ -180,6 +180,8 @@ impl Session {
 
     /// Takes a new login.
     pub(crate) async fn replace(&self, token: Token) -> Result<(), Error> {
+        // First: a token that cannot be used must not take the place of a stored one that can.
+        self.cell.check(&token).map_err(Error::misconfigured)?;
         let written = self.family.provider.replace(&self.id, &token).await;
         written.map_err(Error::exchange)?;
         self.cell.adopt(token).map_err(Error::misconfigured)?;
