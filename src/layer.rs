@@ -257,7 +257,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
     /// # Errors
     ///
     /// *Misconfigured*, naming what is missing: no origin or an unusable one, a rotating refresh
-    /// token with no home, a token that no header can hold.
+    /// token with no home, a token or a fixed header value that no header can hold.
     pub fn build(self) -> Result<AuthLayer<P>, Error> {
         let layer = self.assemble();
         match &layer.core.settings.blocked {
@@ -284,8 +284,9 @@ impl<P: Provider> AuthLayerBuilder<P> {
             check_home(&token, &profile, self.memory_only)?;
             session.cell().adopt(token).map_err(Error::misconfigured)
         });
-        let origins = profile.origins.check().err().map(Error::misconfigured);
-        let blocked = origins.or(seeded.err());
+        let declared = profile.origins.check().map(drop);
+        let declared = declared.and_then(|()| profile.placement.check());
+        let blocked = declared.map_err(Error::misconfigured).and(seeded).err();
         let settings = Settings {
             blocked,
             undeclared: self.undeclared,

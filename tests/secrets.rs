@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::{Empty, Full};
 use support::{Api, ORIGIN, Script, get, secs};
-use tower::{Layer, Service, ServiceExt};
+use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     provider::{
@@ -442,6 +442,28 @@ async fn a_seed_that_would_break_a_header_is_a_wrong_setting() {
         is_a_wrong_setting(&replaced.unwrap_err(), &out);
     }
     out.hide_the_canary(BREAKING.len() * 3 * 4);
+}
+
+#[tokio::test]
+async fn a_fixed_header_that_no_header_may_hold_is_a_wrong_setting_and_is_named() {
+    let out = Outputs::default();
+    for bad in BREAKING {
+        let key = HeaderName::from_static("x-api-key");
+        let placement = Placement::bearer().and_fixed(key, bad);
+        let script =
+            Script::with_lifetime(secs(HOUR)).profile(|profile| profile.placement(placement));
+        let built = AuthLayer::builder(script.clone()).build().unwrap_err();
+        assert!(built.to_string().contains("x-api-key"), "{built}");
+        is_a_wrong_setting(&built, &out);
+        let call: BoxError = AuthLayer::new(script.clone())
+            .layer(Api::accepting_all())
+            .oneshot(get())
+            .await
+            .unwrap_err();
+        is_a_wrong_setting(Error::find(&*call).unwrap(), &out);
+        assert_eq!(script.exchanges(), 0, "no refresh token is spent in vain");
+    }
+    out.hide_the_canary(BREAKING.len() * 2 * 4);
 }
 
 /// Remembers what it was told of, as a store does.

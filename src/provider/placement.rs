@@ -5,6 +5,7 @@ use http::{
     header::{AUTHORIZATION, InvalidHeaderValue},
 };
 
+use super::ProviderError;
 use crate::token::{Secret, zeroizing_bytes};
 
 /// Where a token goes: one or more headers.
@@ -70,6 +71,24 @@ impl Placement {
         self.0.retain(|(existing, _)| *existing != name);
         self.0.push((name, template));
         self
+    }
+
+    /// Whether what is fixed can be sent at all.
+    ///
+    /// # Errors
+    ///
+    /// *Misconfigured*, naming the header.
+    pub(crate) fn check(&self) -> Result<(), ProviderError> {
+        let broken = self.0.iter().find(|(_, template)| match template {
+            Template::Fixed(value) => sensitive("", value).is_err(),
+            Template::Bearer | Template::Bare => false,
+        });
+        match broken {
+            None => Ok(()),
+            Some((name, _)) => Err(ProviderError::misconfigured(format!(
+                "the fixed value of the header {name} holds bytes that no header may hold"
+            ))),
+        }
     }
 
     /// The headers for `access`.
