@@ -1,0 +1,289 @@
+//! Promise 12: with a good token a request costs next to nothing, and what replay costs is paid
+//! where it can be had.
+//!
+//! Allocations are counted on the test's own thread. That no lock is taken cannot be counted; what
+//! stands for it is the clock, which the way through the lock reads once more.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use support::{ORIGIN, Script, secs, settle, token};
+use tower::{BoxError, Layer, Service, ServiceExt};
+use tower_reauth::{
+    Auth, AuthLayer,
+    attach::Bare,
+    clock::{Clock, Moment, Sleep, SystemClock},
+    future::ResponseFuture,
+    provider::{FixedToken, Placement, Profile, ProviderError},
+    test_util::ManualClock,
+};
+
+const HOUR: u64 = 3_600;
+
+/// Answers at once and allocates nothing.
+#[derive(Clone)]
+struct Instant(StatusCode);
+
+impl<B> Service<Request<B>> for Instant {
+    type Response = Response<Empty<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        let mut response = Response::new(Empty::new());
+        *response.status_mut() = self.0;
+        ready(Ok(response))
+    }
+}
+
+fn layer(placement: Placement, replay: bool) -> AuthLayer<Script> {
+    let script = Script::with_lifetime(secs(HOUR));
+    let script = script.profile(|profile: Profile| profile.placement(placement));
+    let builder = AuthLayer::builder(script).clock(SystemClock).memory_only();
+    let builder = builder.initial(token(0, secs(HOUR)));
+    builder.replay(replay).build().unwrap()
+}
+
+/// A request with a header of its own: the first header of a map makes the map allocate, whoever
+/// inserts it.
+fn request<B>(body: B) -> Request<B> {
+    let request = Request::get(format!("{ORIGIN}/thing"));
+    let accept = HeaderValue::from_static("*/*");
+    request.header("accept", accept).body(body).unwrap()
+}
+
+fn answer<B: Send + 'static>(
+    service: &mut Auth<Instant, Script>,
+    request: Request<B>,
+) -> Response<Empty<Bytes>> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let ready = Service::<Request<B>>::poll_ready(service, &mut cx);
+    assert!(matches!(ready, Poll::Ready(Ok(()))));
+    let future = pin!(service.call(request));
+    let Poll::Ready(Ok(response)) = future.poll(&mut cx) else {
+        unreachable!("the answer is there at once");
+    };
+    response
+}
+
+/// How often a request with a good token allocates, once the layer has been used.
+fn allocations<B: Send + 'static>(layer: &AuthLayer<Script>, make: impl Fn() -> Request<B>) -> u64 {
+    let mut service = layer.layer(Instant(StatusCode::OK));
+    answer(&mut service, make());
+    let request = make();
+    measure(|| drop(answer(&mut service, request))).count_total
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(measure(|| drop(Box::new(1_u8))).count_total, 1);
+}
+
+#[test]
+fn without_replay_a_good_token_costs_no_allocation_wherever_it_goes() {
+    let owned = String::from("x-some-token");
+    for placement in [
+        Placement::bearer(),
+        Placement::header(HeaderName::from_static("x-token")),
+        Placement::header(owned.parse().unwrap()),
+        Placement::bearer().and_header(HeaderName::from_static("x-token")),
+        Placement::bearer().and_fixed(HeaderName::from_static("x-api-key"), "key"),
+    ] {
+        let layer = layer(placement.clone(), false);
+        assert_eq!(
+            allocations(&layer, || request(Empty::<Bytes>::new())),
+            0,
+            "{placement:?}"
+        );
+        assert_eq!(
+            allocations(&layer, || request(Full::<Bytes>::from("x"))),
+            0,
+            "{placement:?}"
+        );
+        assert_eq!(
+            allocations(&layer, || request(String::from("x"))),
+            0,
+            "{placement:?}"
+        );
+    }
+}
+
+#[test]
+fn a_request_without_headers_pays_for_its_first_header_and_for_nothing_else() {
+    let naked = || Request::get(ORIGIN).body(Empty::<Bytes>::new()).unwrap();
+    let mut by_hand = naked();
+    let value = HeaderValue::from_static("Bearer t");
+    let floor = measure(|| {
+        by_hand.headers_mut().insert("authorization", value);
+        drop(by_hand);
+    });
+    let counted = allocations(&layer(Placement::bearer(), false), naked);
+    assert_eq!(counted, floor.count_total);
+}
+
+#[test]
+fn a_body_that_cannot_be_sent_twice_pays_nothing_for_replay() {
+    let layer = layer(Placement::bearer(), true);
+    assert_eq!(allocations(&layer, || request(String::from("x"))), 0);
+    assert_eq!(allocations(&layer, || request(())), 0);
+    let boxed = || -> BoxBody<Bytes, Infallible> { Full::from("x").boxed() };
+    assert_eq!(allocations(&layer, || request(boxed())), 0);
+}
+
+#[test]
+fn a_spare_of_a_bodiless_request_costs_three_allocations_at_most() {
+    let layer = layer(Placement::bearer(), true);
+    // The box that it waits in, and the two that a map of headers is made of. A header value that
+    // was made at run time costs one more: `Bytes` counts its owners from the first clone on.
+    assert!(allocations(&layer, || request(Empty::<Bytes>::new())) <= 3);
+    assert!(allocations(&layer, || request(String::new())) <= 3);
+    // A shared buffer is not copied.
+    assert!(allocations(&layer, || request(Full::<Bytes>::from("shared"))) <= 3);
+}
+
+#[test]
+fn a_bare_request_and_one_that_is_held_back_are_no_dearer() {
+    let layer = layer(Placement::bearer(), true);
+    let bare = || {
+        let mut request = request(Empty::<Bytes>::new());
+        request.extensions_mut().insert(Bare);
+        request
+    };
+    assert_eq!(allocations(&layer, bare), 0);
+}
+
+// === the clock ===
+
+/// Counts how often it is read.
+#[derive(Clone, Debug)]
+struct Counting(ManualClock, Arc<AtomicUsize>);
+
+impl Clock for Counting {
+    fn now(&self) -> Moment {
+        self.1.fetch_add(1, SeqCst);
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> Sleep {
+        self.0.sleep(duration)
+    }
+}
+
+fn counting() -> (ManualClock, Counting) {
+    let manual = ManualClock::new();
+    (manual.clone(), Counting(manual, Arc::default()))
+}
+
+/// How often the clock is read for a request that is answered at once.
+fn reads(clock: &Counting, layer: &AuthLayer<Script>, status: StatusCode) -> usize {
+    let before = clock.1.load(SeqCst);
+    let mut service = layer.layer(Instant(status));
+    answer(&mut service, request(()));
+    clock.1.load(SeqCst) - before
+}
+
+#[tokio::test]
+async fn a_request_with_a_good_token_reads_the_clock_once() {
+    let (_, clock) = counting();
+    let script = Script::with_lifetime(secs(HOUR));
+    let builder = script.layer(&ManualClock::new()).clock(clock.clone());
+    let layer = builder.initial(token(0, secs(HOUR))).build().unwrap();
+    for _ in 0..3 {
+        assert_eq!(reads(&clock, &layer, StatusCode::OK), 1);
+    }
+}
+
+#[tokio::test]
+async fn while_an_exchange_is_under_way_requests_read_the_clock_once() {
+    let (manual, clock) = counting();
+    let script = Script::gated(secs(HOUR));
+    let builder = script.layer(&manual).clock(clock.clone());
+    let layer = builder.initial(token(0, secs(HOUR))).build().unwrap();
+    manual.advance(secs(HOUR * 4 / 5));
+    reads(&clock, &layer, StatusCode::OK);
+    settle().await;
+    assert_eq!(script.exchanges(), 1, "due, and begun beside the request");
+    for _ in 0..3 {
+        assert_eq!(reads(&clock, &layer, StatusCode::OK), 1);
+    }
+}
+
+#[tokio::test]
+async fn in_the_pause_after_a_failure_requests_read_the_clock_once() {
+    let (manual, clock) = counting();
+    let script = Script::with_lifetime(secs(HOUR));
+    script.usually(|_| Err(ProviderError::transient("down")));
+    let builder = script.layer(&manual).clock(clock.clone());
+    let layer = builder.initial(token(0, secs(HOUR))).build().unwrap();
+    manual.advance(secs(HOUR * 4 / 5));
+    reads(&clock, &layer, StatusCode::OK);
+    settle().await;
+    assert_eq!(script.exchanges(), 1);
+    for _ in 0..3 {
+        assert_eq!(reads(&clock, &layer, StatusCode::OK), 1);
+    }
+}
+
+// === the size ===
+
+#[test]
+fn a_response_future_adds_at_most_forty_eight_bytes_to_the_inner_one() {
+    fn sizes<S, B>() -> (usize, usize)
+    where
+        S: Service<Request<B>>,
+    {
+        (size_of::<ResponseFuture<S, B>>(), size_of::<S::Future>())
+    }
+    type Hyper = Client<HttpConnector, Full<Bytes>>;
+    for (ours, inner) in [
+        sizes::<Hyper, Full<Bytes>>(),
+        sizes::<Instant, Empty<Bytes>>(),
+        sizes::<tower::timeout::Timeout<Hyper>, Full<Bytes>>(),
+        sizes::<tower::util::BoxCloneService<Request<String>, Response<String>, BoxError>, String>(
+        ),
+    ] {
+        assert!(ours <= inner + 48, "{ours} bytes around {inner}");
+    }
+    // The typical stack: hyper-util's client with a buffer for a body.
+    assert!(
+        sizes::<Hyper, Full<Bytes>>().0 <= 64,
+        "{:?}",
+        sizes::<Hyper, Full<Bytes>>()
+    );
+}
+
+#[tokio::test]
+async fn a_fixed_token_is_asked_for_once_and_for_all() {
+    let clock = ManualClock::new();
+    let provider = FixedToken::bearer("t").origins([ORIGIN]);
+    let layer = AuthLayer::builder(provider)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        let service = layer.layer(Instant(StatusCode::UNAUTHORIZED));
+        service.oneshot(request(())).await.unwrap();
+        clock.advance(secs(100 * HOUR));
+    }
+    assert_eq!(layer.handle().status().generation.number(), 1);
+}
