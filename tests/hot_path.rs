@@ -214,6 +214,35 @@ async fn a_request_with_a_good_token_reads_the_clock_once() {
 }
 
 #[tokio::test]
+async fn an_exchange_that_failed_long_before_the_token_is_due_leaves_the_hot_path_alone() {
+    for refused in [true, false] {
+        let (manual, clock) = counting();
+        let script = Script::with_lifetime(secs(100 * HOUR));
+        script.usually(|_| Err(ProviderError::transient("down")));
+        let builder = script.layer(&manual).clock(clock.clone());
+        let layer = builder.initial(token(0, secs(100 * HOUR))).build().unwrap();
+        if refused {
+            reads(&clock, &layer, StatusCode::UNAUTHORIZED);
+            settle().await;
+        } else {
+            layer.handle().refresh().await.unwrap_err();
+        }
+        assert_eq!(script.exchanges(), 1);
+        // The pause is over, and nothing is due for three days.
+        manual.advance(secs(HOUR));
+        for _ in 0..3 {
+            assert_eq!(
+                reads(&clock, &layer, StatusCode::OK),
+                1,
+                "refused: {refused}"
+            );
+        }
+        settle().await;
+        assert_eq!(script.exchanges(), 1);
+    }
+}
+
+#[tokio::test]
 async fn while_an_exchange_is_under_way_requests_read_the_clock_once() {
     let (manual, clock) = counting();
     let script = Script::gated(secs(HOUR));

@@ -326,9 +326,10 @@ impl Cell {
             return Moment::PAST;
         }
         let ask = self.ask(Reason::Due, snapshot, now);
+        let planned = snapshot.plan.attention();
         match self.forbids(state, &ask, now) {
-            Some((_, at)) => at,
-            None => snapshot.plan.attention(),
+            Some((_, at)) => at.latest(planned),
+            None => planned,
         }
     }
 
