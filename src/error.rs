@@ -261,3 +261,87 @@ impl StdError for Error {
         self.provider_error().map(|error| error as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The predicates that hold of `error`, by name.
+    fn holding(error: &Error) -> Vec<&'static str> {
+        let predicates: [(&str, fn(&Error) -> bool); 8] = [
+            ("login required", Error::is_login_required),
+            ("transient", Error::is_transient),
+            ("throttled", Error::is_throttled),
+            ("unknown outcome", Error::is_unknown_outcome),
+            ("misconfigured", Error::is_misconfigured),
+            ("origin", Error::is_origin),
+            ("in progress", Error::is_in_progress),
+            ("shut down", Error::is_shut_down),
+        ];
+        let held = predicates.into_iter().filter(|(_, holds)| holds(error));
+        held.map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn each_error_is_what_its_predicates_say_and_nothing_else() {
+        let lost = || ProviderError::unknown_outcome("");
+        let table: [(Error, &[&str]); 14] = [
+            (
+                Error::exchange(ProviderError::transient("")),
+                &["transient"],
+            ),
+            (
+                Error::exchange(ProviderError::throttled(None)),
+                &["transient", "throttled"],
+            ),
+            (Error::exchange(lost()), &["transient", "unknown outcome"]),
+            (
+                Error::exchange(ProviderError::misconfigured("")),
+                &["misconfigured"],
+            ),
+            (
+                Error::exchange(ProviderError::refused("")),
+                &["login required"],
+            ),
+            (
+                Error::login_required(lost()),
+                &["login required", "unknown outcome"],
+            ),
+            (
+                Error::misconfigured(ProviderError::misconfigured("")),
+                &["misconfigured"],
+            ),
+            (Error::token_request_in_layer(), &["misconfigured"]),
+            (Error::died(false), &["transient", "unknown outcome"]),
+            (Error::died(true), &["transient", "unknown outcome"]),
+            (Error::in_progress(), &["transient", "in progress"]),
+            (Error::origin(), &["origin"]),
+            (Error::no_runtime(), &["misconfigured"]),
+            (Error::shut_down(), &["shut down"]),
+        ];
+        for (error, expected) in table {
+            assert_eq!(holding(&error), expected, "{error:?}");
+            let later = error.retry_in(Some(Duration::from_secs(1)));
+            assert_eq!(holding(&later), expected, "with a delay: {error:?}");
+            assert_eq!(later.retry_after(), Some(Duration::from_secs(1)));
+            assert_eq!(later.to_string(), error.to_string());
+        }
+        assert!(holding(&Error::finished()).is_empty());
+    }
+
+    #[test]
+    fn the_providers_error_is_the_source() {
+        let error = Error::exchange(ProviderError::transient("down"));
+        let source = error.source().and_then(|source| source.downcast_ref());
+        assert_eq!(
+            source.map(ProviderError::kind),
+            Some(FailureKind::Transient)
+        );
+        assert_eq!(
+            error.to_string(),
+            "no token could be obtained: down",
+            "the text is whole without its source"
+        );
+        assert!(Error::origin().source().is_none());
+    }
+}

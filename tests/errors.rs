@@ -1,0 +1,66 @@
+//! What callers learn from an error: how to find it in a stack, and when to try again.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::{error::Error as StdError, fmt, io};
+
+use http::Request;
+use http_body_util::Empty;
+use support::{Api, Script, secs};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
+use tower_reauth::{Error, test_util::ManualClock};
+
+const HOUR: u64 = 3_600;
+
+/// One of our errors, as a call gives it.
+async fn ours() -> BoxError {
+    let script = Script::with_lifetime(secs(HOUR));
+    let layer = script.layer(&ManualClock::new()).build().unwrap();
+    let elsewhere = Request::get("https://evil.example").body(()).unwrap();
+    let service = layer.layer(Api::accepting_all());
+    service.oneshot(elsewhere).await.unwrap_err()
+}
+
+fn is_found(error: &(dyn StdError + 'static)) -> bool {
+    Error::find(error).is_some_and(Error::is_origin)
+}
+
+#[derive(Debug)]
+struct Around(BoxError);
+
+impl fmt::Display for Around {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("around")
+    }
+}
+
+impl StdError for Around {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+#[tokio::test]
+async fn our_error_is_found_by_itself_and_behind_others() {
+    assert!(is_found(&*ours().await));
+    assert!(is_found(&Around(ours().await)));
+    assert!(is_found(&Around(Box::new(Around(ours().await)))));
+    assert!(!is_found(&Around("another".into())));
+    assert!(!is_found(&io::Error::from(io::ErrorKind::NotFound)));
+}
+
+#[tokio::test]
+async fn our_error_is_found_behind_those_of_tower() {
+    let script = Script::with_lifetime(secs(HOUR));
+    let mut service = ServiceBuilder::new()
+        .buffer(1)
+        .timeout(secs(HOUR))
+        .concurrency_limit(1)
+        .layer(script.layer(&ManualClock::new()).build().unwrap())
+        .service(Api::accepting_all());
+    let elsewhere = Request::get("https://evil.example").body(Empty::<bytes::Bytes>::new());
+    let ready = service.ready().await.unwrap();
+    let error = ready.call(elsewhere.unwrap()).await.unwrap_err();
+    assert!(is_found(&*error));
+}
