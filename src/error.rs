@@ -1,6 +1,6 @@
 //! What can go wrong for a caller.
 
-use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
@@ -76,7 +76,12 @@ impl Error {
             if let Some(ours) = error.downcast_ref::<Error>() {
                 return Some(ours);
             }
-            next = error.source();
+            // The `source` of an I/O error leaves out the error that it was made from.
+            let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+            next = match wrapped {
+                Some(wrapped) => Some(wrapped as _),
+                None => error.source(),
+            };
         }
         None
     }

@@ -51,6 +51,15 @@ async fn our_error_is_found_by_itself_and_behind_others() {
 }
 
 #[tokio::test]
+async fn our_error_is_found_inside_of_an_io_error() {
+    assert!(is_found(&io::Error::other(ours().await)));
+    assert!(is_found(&io::Error::other(Around(ours().await))));
+    assert!(is_found(&Around(
+        io::Error::other(io::Error::other(ours().await)).into()
+    )));
+}
+
+#[tokio::test]
 async fn our_error_is_found_behind_those_of_tower() {
     let script = Script::with_lifetime(secs(HOUR));
     let mut service = ServiceBuilder::new()
