@@ -3,13 +3,13 @@
 
 mod support;
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, fmt, io, time::Duration};
 
 use http::Request;
 use http_body_util::Empty;
-use support::{Api, Script, secs};
+use support::{Api, Script, get, secs, settle};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_reauth::{Error, test_util::ManualClock};
+use tower_reauth::{Error, provider::ProviderError, test_util::ManualClock};
 
 const HOUR: u64 = 3_600;
 
@@ -72,4 +72,41 @@ async fn our_error_is_found_behind_those_of_tower() {
     let ready = service.ready().await.unwrap();
     let error = ready.call(elsewhere.unwrap()).await.unwrap_err();
     assert!(is_found(&*error));
+}
+
+/// The delay that each of several callers of one failed exchange, and one after it, learns.
+async fn delays(error: ProviderError) -> (Vec<Option<Duration>>, Option<Duration>) {
+    let (clock, script) = (ManualClock::new(), Script::gated(secs(HOUR)));
+    script.usually(move |_| Err(error.clone()));
+    let service = script
+        .layer(&clock)
+        .build()
+        .unwrap()
+        .layer(Api::accepting_all());
+    let callers: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(service.clone().oneshot(get())))
+        .collect();
+    settle().await;
+    script.open(1);
+    let mut learned = Vec::new();
+    for caller in callers {
+        let error = caller.await.unwrap().unwrap_err();
+        learned.push(Error::find(&*error).unwrap().retry_after());
+    }
+    let late = service.oneshot(get()).await.unwrap_err();
+    assert_eq!(script.exchanges(), 1);
+    (learned, Error::find(&*late).unwrap().retry_after())
+}
+
+#[tokio::test]
+async fn everybody_who_waited_learns_when_to_try_again_as_those_who_come_later_do() {
+    let (waited, late) = delays(ProviderError::throttled(Some(secs(17)))).await;
+    assert_eq!(waited, [Some(secs(17)); 3]);
+    assert_eq!(late, Some(secs(17)));
+    let (waited, late) = delays(ProviderError::throttled(Some(secs(7 * HOUR)))).await;
+    assert_eq!(waited, [Some(secs(HOUR)); 3], "longer pauses are not kept");
+    assert_eq!(late, Some(secs(HOUR)));
+    let (waited, late) = delays(ProviderError::transient("down")).await;
+    assert!(late.is_some_and(|late| late < secs(2)));
+    assert_eq!(waited, [late; 3]);
 }
