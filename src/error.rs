@@ -326,7 +326,8 @@ mod tests {
         ];
         for (error, expected) in table {
             assert_eq!(holding(&error), expected, "{error:?}");
-            let later = error.retry_in(Some(Duration::from_secs(1)));
+            let now = Moment::PAST;
+            let later = error.retry_at(now.after(Duration::from_secs(1)), now);
             assert_eq!(holding(&later), expected, "with a delay: {error:?}");
             assert_eq!(later.retry_after(), Some(Duration::from_secs(1)));
             assert_eq!(later.to_string(), error.to_string());

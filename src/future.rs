@@ -258,9 +258,13 @@ where
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refusal);
     let response = second.send(&newer.headers).await?;
-    let cured = !sent.is_refused_by(&response);
-    session
-        .cell()
-        .judge_cure(newer.generation, sent.origin, cured);
+    let (generation, origin) = (newer.generation, sent.origin);
+    if sent.is_refused_by(&response) {
+        session.cell().not_cured(generation, origin);
+        // Where no exchange had tried to cure it yet, one begins, for the next request.
+        session.reject(generation, origin);
+    } else {
+        session.cell().cured(generation, origin);
+    }
     Ok(response)
 }

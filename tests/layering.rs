@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("token", &["clock"]),
     ("provider", &["clock", "token"]),
-    ("error", &["provider"]),
+    ("error", &["clock", "provider"]),
     ("cell", &["clock", "error", "provider", "token"]),
     // middle
     ("attach", &["error", "provider"]),

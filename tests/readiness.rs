@@ -553,30 +553,6 @@ fn outside_of_a_runtime_a_good_token_is_sent_and_a_missing_one_is_a_typed_error(
     }
 }
 
-#[test]
-fn outside_of_a_runtime_one_can_wait_for_the_exchange_of_another() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let script = Script::gated(secs(HOUR));
-    let layer = script
-        .layer(&ManualClock::new())
-        .clock(SystemClock)
-        .build()
-        .unwrap();
-    let generation = layer.handle().status().generation;
-    runtime.block_on(async { assert!(layer.handle().reject(generation)) });
-    let mut call = pin!(layer.layer(Api::accepting_all()).oneshot(get()));
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(call.as_mut().poll(&mut cx).is_pending());
-    script.open(1);
-    runtime.block_on(settle());
-    let Poll::Ready(response) = call.as_mut().poll(&mut cx) else {
-        unreachable!("the exchange has landed");
-    };
-    assert_eq!(response.unwrap().status(), StatusCode::OK);
-}
-
 // === types ===
 
 /// A body type that nobody knows.

@@ -21,7 +21,7 @@ use support::{ORIGIN, Script, get, secs, settle, token};
 use tokio::sync::Semaphore;
 use tower::{Layer, Service, ServiceExt};
 use tower_reauth::{
-    Auth, AuthLayer, Error, Token,
+    Auth, AuthLayer, Token,
     attach::Bare,
     layer::AuthLayerBuilder,
     provider::{ProviderError, Reason, Refusal},
@@ -704,7 +704,7 @@ async fn a_generation_that_the_session_never_had_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_refusal_found_outside_of_a_runtime_is_noted_as_that() {
+async fn a_refusal_found_outside_of_a_runtime_is_not_held_against_the_session() {
     let (clock, script) = (ManualClock::new(), script());
     let layer = session(&script, &clock);
     let handle = layer.handle();
@@ -712,6 +712,30 @@ async fn a_refusal_found_outside_of_a_runtime_is_noted_as_that() {
     assert!(!outside.join().unwrap(), "no exchange is under way");
     assert!(layer.handle().status().usable);
     assert!(layer.handle().token().await.is_ok());
-    let error: Option<Error> = layer.handle().status().failure;
-    assert!(error.is_some_and(|error| error.is_misconfigured()));
+    assert!(layer.handle().status().failure.is_none());
+}
+
+/// A straggler sent with a token from before a due rotation is refused, replayed with the current
+/// one, and refused again: no exchange has been made for a refusal yet, so one is due.
+#[tokio::test]
+async fn a_straggler_refused_twice_does_not_switch_recovery_off() {
+    let (clock, script) = (ManualClock::new(), script());
+    let layer = script.layer(&clock).build().unwrap();
+    let api = support::Api::new(|token| match token {
+        "Bearer access-1" | "Bearer access-2" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::OK,
+    });
+    let mut service = layer.layer(api);
+    layer.handle().token().await.unwrap();
+    let straggler = service.call(get());
+    layer.handle().refresh().await.unwrap();
+    assert_eq!(straggler.await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    settle().await;
+    assert_eq!(
+        script.exchanges(),
+        3,
+        "an exchange is under way for the next one"
+    );
+    let response = service.oneshot(get()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
 }

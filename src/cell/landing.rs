@@ -148,13 +148,13 @@ impl Drop for Ticket {
         if !self.landed {
             let began = self.ask.sent_at.is_some();
             let panicked = std::thread::panicking();
-            self.finish(|cell, state, ask, now| {
+            self.finish(|_, state, ask, now| {
                 let unsent = Ask {
                     refresh: None,
                     ..ask.clone()
                 };
                 let ask = if began { ask } else { &unsent };
-                Ending::Failed(state.ledger.died(panicked, ask, cell.rules(), now))
+                Ending::Failed(state.ledger.died(panicked, ask, now))
             });
         }
     }
@@ -316,7 +316,7 @@ impl Cell {
         };
         let ending = self.arrive(state, token, ask, times);
         if lost {
-            state.ledger.lost(&error, ask, self.rules());
+            state.ledger.lost(&error, ask);
         }
         ending
     }

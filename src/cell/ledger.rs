@@ -113,7 +113,7 @@ impl Ledger {
         self.failures = self.failures.saturating_add(1);
         let shared = Error::exchange(error.clone());
         if error.may_have_spent() {
-            self.lost(&error, ask, rules);
+            self.lost(&error, ask);
         }
         if error.kind() == FailureKind::Refused
             && rules.rotation != Rotation::Never
@@ -131,10 +131,10 @@ impl Ledger {
 
     /// Notes an exchange whose task died. After a panic there is a pause; after a runtime's end
     /// there is none, so that the next caller, on another runtime, starts anew.
-    pub(super) fn died(&mut self, panicked: bool, ask: &Ask, rules: Rules, now: Moment) -> Error {
+    pub(super) fn died(&mut self, panicked: bool, ask: &Ask, now: Moment) -> Error {
         let error = Error::died(panicked);
         let cause = ProviderError::unknown_outcome("the exchange was cut short");
-        self.lost(&cause, ask, rules);
+        self.lost(&cause, ask);
         if panicked {
             self.failures = self.failures.saturating_add(1);
             let pause = schedule::pause_without_token(self.failures, fastrand::f64());
@@ -158,7 +158,7 @@ impl Ledger {
         let (true, Some(refresh)) = (error.may_have_spent(), &ask.refresh) else {
             return false;
         };
-        let spend = self.spend_of(refresh, ask, rules);
+        let spend = self.spend_of(refresh, ask);
         let replays = schedule::is_replayed(rules.lost_reply, &spend, after_pause);
         if replays {
             self.spent = Some((refresh.clone(), spend, error.clone()));
@@ -167,34 +167,21 @@ impl Ledger {
     }
 
     /// Notes that the refresh token of `ask` may have been spent without its successor arriving.
-    pub(super) fn lost(&mut self, cause: &ProviderError, ask: &Ask, rules: Rules) {
+    pub(super) fn lost(&mut self, cause: &ProviderError, ask: &Ask) {
         let Some(refresh) = &ask.refresh else {
             return;
         };
-        let spend = self.spend_of(refresh, ask, rules);
+        let spend = self.spend_of(refresh, ask);
         self.spent = Some((refresh.clone(), spend, cause.clone()));
     }
 
     /// What is known about `refresh` once `ask` has sent it and no answer came.
-    fn spend_of(&self, refresh: &Secret, ask: &Ask, rules: Rules) -> Spend {
-        let deadline = ask
-            .sent_at
-            .unwrap_or(ask.began_at)
-            .after(schedule::EXCHANGE);
-        match &self.spent {
-            Some((spent, earlier, _)) if spent == refresh => {
-                let replay = schedule::is_replayed(rules.lost_reply, earlier, ask.began_at);
-                Spend {
-                    tries: earlier.tries.saturating_add(u32::from(!replay)),
-                    deadline,
-                    ..*earlier
-                }
-            }
-            _ => Spend {
-                began_at: ask.began_at,
-                deadline,
-                tries: 1,
-            },
+    fn spend_of(&self, refresh: &Secret, ask: &Ask) -> Spend {
+        let sent_at = ask.sent_at.unwrap_or(ask.began_at);
+        let earlier = self.spent.as_ref().filter(|(spent, ..)| spent == refresh);
+        Spend {
+            began_at: earlier.map_or(ask.began_at, |(_, spend, _)| spend.began_at),
+            deadline: sent_at.after(schedule::EXCHANGE),
         }
     }
 

@@ -220,13 +220,25 @@ impl Cell {
         Some(self.begin(&mut state, &snapshot, ask, now))
     }
 
-    /// What happened to a refusal of `generation` that an exchange had just tried to cure.
-    pub(crate) fn judge_cure(&self, generation: Generation, origin: OriginIndex, cured: bool) {
+    /// Notes that `origin` took `generation`, which a request was sent again with.
+    pub(crate) fn cured(&self, generation: Generation, origin: OriginIndex) {
+        self.lock().refusals.cured(origin, generation);
+    }
+
+    /// Notes that `origin` refused `generation` as well, which a request was sent again with.
+    pub(crate) fn not_cured(&self, generation: Generation, origin: OriginIndex) {
         let now = self.clock.now();
         let mut state = self.lock();
-        if cured {
-            state.refusals.cured(origin, generation);
-        } else if self.snapshot.load().generation == generation {
+        if self.snapshot.load().generation == generation {
+            state.refusals.refused_again(origin, generation, now);
+        }
+    }
+
+    /// Notes that an exchange for a refusal gave `generation` again.
+    pub(crate) fn same_again(&self, generation: Generation, origin: OriginIndex) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if self.snapshot.load().generation == generation {
             state.refusals.not_cured(origin, generation, now);
         }
     }

@@ -24,6 +24,8 @@ struct Brought {
     origin: OriginIndex,
     generation: Generation,
     at: Moment,
+    /// It was taken or refused since: it says nothing about a refusal that is still to come.
+    judged: bool,
 }
 
 /// An origin whose refusals were not cured. One entry an origin, so there are never more of them
@@ -49,11 +51,14 @@ impl Refusals {
         generation: Generation,
         now: Moment,
     ) -> bool {
-        let brought = self
-            .brought
-            .take_if(|brought| brought.origin == origin && brought.generation == generation);
-        if brought.is_some_and(|brought| !brought.at.after(QUIET_TO).reached(now)) {
-            self.not_cured(origin, generation, now);
+        let brought = self.brought.as_mut().filter(|brought| {
+            brought.origin == origin && brought.generation == generation && !brought.judged
+        });
+        if let Some(brought) = brought {
+            brought.judged = true;
+            if !brought.at.after(QUIET_TO).reached(now) {
+                self.not_cured(origin, generation, now);
+            }
         }
         self.is_open(origin, generation, now)
     }
@@ -99,7 +104,23 @@ impl Refusals {
             origin,
             generation,
             at: now,
+            judged: false,
         });
+    }
+
+    /// Notes that `origin` refuses `generation`, which a request was sent again with. Only if it
+    /// was an exchange for a refusal that brought it has a cure been tried: a request sent before
+    /// a due exchange meets its refusal after it, and then is the first to find the token dead.
+    pub(super) fn refused_again(
+        &mut self,
+        origin: OriginIndex,
+        generation: Generation,
+        now: Moment,
+    ) {
+        let brought = self.brought.as_ref();
+        if brought.is_some_and(|brought| brought.generation == generation) {
+            self.not_cured(origin, generation, now);
+        }
     }
 
     /// Notes that `origin` refuses `generation` although an exchange has just tried to cure it:
@@ -130,7 +151,9 @@ impl Refusals {
     pub(super) fn cured(&mut self, origin: OriginIndex, generation: Generation) {
         self.quiet
             .retain(|quiet| quiet.origin != origin || quiet.generation == generation);
-        self.brought.take_if(|brought| brought.origin == origin);
+        if let Some(brought) = &mut self.brought {
+            brought.judged |= brought.origin == origin;
+        }
     }
 }
 

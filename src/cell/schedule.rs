@@ -36,9 +36,6 @@ pub(crate) struct Spend {
     pub(crate) began_at: Moment,
     /// When the last request that carried it can no longer be under way.
     pub(crate) deadline: Moment,
-    /// How often it was sent with an unknown outcome; the replays that a vendor allows count as
-    /// one with what they replay.
-    pub(crate) tries: u32,
 }
 
 /// Whether a refresh token may be sent once more.
@@ -179,10 +176,10 @@ pub(crate) fn is_replayed(rule: LostReply, spend: &Spend, now: Moment) -> bool {
     }
 }
 
+/// Not while the access token is of use, and not while the last request may be under way. After
+/// that, for as long as nobody has answered: a vendor that had processed it refuses for good, and
+/// one that was down takes it; giving up would lose the session either way.
 fn last_resort(spend: &Spend, access_dead: Moment, now: Moment) -> Respend {
-    if spend.tries >= LAST_RESORT_TRIES {
-        return Respend::Never;
-    }
     match [access_dead, spend.deadline]
         .into_iter()
         .find(|moment| !moment.reached(now))
@@ -223,7 +220,6 @@ const FAILING_AT_MOST: Duration = Duration::from_secs(120);
 const PROBE_FROM: Duration = Duration::from_secs(5 * 60);
 const PROBE_TO: Duration = Duration::from_secs(15 * 60);
 const RETRY_AFTER_AT_MOST: Duration = Duration::from_secs(60 * 60);
-const LAST_RESORT_TRIES: u32 = 2;
 
 #[cfg(test)]
 mod tests;

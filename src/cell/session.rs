@@ -243,7 +243,7 @@ impl Session {
         match need {
             Need::Asked => Some(Ok(snapshot)),
             Need::NewerThan(generation, origin) if snapshot.generation <= generation => {
-                self.cell.judge_cure(generation, origin, false);
+                self.cell.same_again(generation, origin);
                 Some(Err(not_newer()))
             }
             Need::Usable | Need::NewerThan(..) => {

@@ -27,6 +27,7 @@
 //! | 429 without `Retry-After` | 10 s | |
 //! | refused or misconfigured credential that does not rotate | tried again after 5 to 15 min | somebody may have put it right at the vendor's |
 //! | refused refresh token | never tried again | it will not come back, and trying looks like an attack |
+//! | a refresh token whose fate is unknown (a lost reply, a 5xx), as a last resort | not before the access token is dead, 10 s after the last try began, then as without a token | while the access token is good, waiting costs nothing; after that, giving up would lose the session anyway |
 //! | in-flight tries after a lost reply, where the vendor gives it out again | as without a token, while the window is open | the window is short |
 //! | what an exchange left owing | again after 50 ms, 250 ms, then every 2 s | it may be the only copy of a refresh token |
 //!

@@ -53,3 +53,7 @@
 //!   primitives, so that the core can be model-checked.
 //! - A 5xx is an *unknown outcome* unless the provider knows that its vendor did not process the
 //!   request: only a complete 4xx proves that nothing was spent.
+//! - A last resort is not spent *once* more but for as long as nobody answers, each time when the
+//!   request before it can no longer be under way. A vendor that had processed the first one refuses
+//!   the next for good, which ends it; one that was down takes it. A limit would have turned every
+//!   outage that outlives an access token into a lost session, on the word of a 503 or a time-out.

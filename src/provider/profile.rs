@@ -44,8 +44,8 @@ pub enum LostReply {
     Harmless,
     /// The vendor accepts the old one again for this long after it was spent.
     ReplayWithin(Duration),
-    /// Spend the old one once more, but only when the access token is dead and the first request
-    /// can no longer be under way: giving up would lose the session anyway.
+    /// Spend the old one again, but only when the access token is dead and the last request can no
+    /// longer be under way, and until somebody answers: giving up would lose the session anyway.
     LastResort,
     /// Never again; somebody has to log in.
     Never,
