@@ -11,10 +11,10 @@
 //!
 //! # Waiting and cancellation
 //!
-//! A [`Join`] leaves its waker in a slot. A flight's end takes all slots at once, so a slot is good
-//! for one flight only; a `Join` knows the number of the flight that it waits for and touches its
-//! slot only while that flight is under way. Dropping a `Join` frees its slot and changes nothing
-//! else: nobody who waits owns the exchange.
+//! A [`Join`] leaves its waker at a place. A flight's end takes all places at once, so a place is
+//! good for one round only, and knows for which. Dropping a `Join` frees its place and changes
+//! nothing else: nobody who waits owns the exchange. Wakers may be anybody's code, so none is
+//! woken or dropped under the lock.
 
 use std::{
     future::Future,
@@ -47,11 +47,19 @@ pub(super) struct Board {
     waiters: Waiters,
 }
 
-/// Wakers in reusable slots.
+/// Wakers at reusable places.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
+    round: u64,
     slots: Vec<Option<Waker>>,
     free: Vec<usize>,
+}
+
+/// A place among the waiters, until all of them are taken.
+#[derive(Debug)]
+pub(super) struct Place {
+    round: u64,
+    index: usize,
 }
 
 /// Waits for one flight to end.
@@ -59,7 +67,7 @@ pub(super) struct Waiters {
 pub(crate) struct Join {
     cell: Arc<Cell>,
     flight: u64,
-    slot: Option<usize>,
+    place: Option<Place>,
 }
 
 // === impl Board ===
@@ -101,44 +109,53 @@ impl Board {
         }
     }
 
-    fn is_under_way(&self, flight: u64) -> bool {
-        self.flying && self.begun == flight
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.waiters.places()
     }
 }
 
 // === impl Waiters ===
 
 impl Waiters {
-    /// Leaves `waker` in `slot`, or in a new slot.
-    pub(super) fn register(&mut self, slot: &mut Option<usize>, waker: &Waker) {
-        let index = match *slot {
-            Some(index) => index,
-            None => {
+    /// Leaves `waker` at `place`, or at a new one. Gives the waker that was there, to be dropped
+    /// without the lock.
+    pub(super) fn register(&mut self, place: &mut Option<Place>, waker: &Waker) -> Option<Waker> {
+        let round = self.round;
+        let index = match place {
+            Some(place) if place.round == round => place.index,
+            _ => {
                 let index = self.free.pop().unwrap_or(self.slots.len());
                 if index == self.slots.len() {
                     self.slots.push(None);
                 }
-                *slot = Some(index);
+                *place = Some(Place { round, index });
                 index
             }
         };
-        if let Some(place) = self.slots.get_mut(index) {
-            match place {
-                Some(known) => known.clone_from(waker),
-                None => *place = Some(waker.clone()),
-            }
+        match self.slots.get_mut(index)? {
+            Some(known) if known.will_wake(waker) => None,
+            slot => slot.replace(waker.clone()),
         }
     }
 
-    pub(super) fn release(&mut self, index: usize) {
-        if let Some(place) = self.slots.get_mut(index) {
-            *place = None;
-            self.free.push(index);
+    /// Frees `place`. Gives the waker that was there, to be dropped without the lock.
+    pub(super) fn release(&mut self, place: &Place) -> Option<Waker> {
+        if place.round != self.round {
+            return None;
         }
+        self.free.push(place.index);
+        self.slots.get_mut(place.index)?.take()
     }
 
-    /// Empties all slots.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes all places.
     pub(super) fn take(&mut self) -> Vec<Waker> {
+        self.round += 1;
         self.free.clear();
         std::mem::take(&mut self.slots)
             .into_iter()
@@ -154,7 +171,7 @@ impl Join {
         Self {
             cell,
             flight,
-            slot: None,
+            place: None,
         }
     }
 }
@@ -166,22 +183,20 @@ impl Future for Join {
         let this = self.get_mut();
         let mut state = this.cell.lock();
         if let Some(ending) = state.board.ending_of(this.flight) {
-            // The end took the slots; ours is nobody's, or somebody else's, now.
-            this.slot = None;
             return Poll::Ready(ending);
         }
-        state.board.waiters.register(&mut this.slot, cx.waker());
+        let old = state.board.waiters.register(&mut this.place, cx.waker());
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 }
 
 impl Drop for Join {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
-            let mut state = self.cell.lock();
-            if state.board.is_under_way(self.flight) {
-                state.board.waiters.release(slot);
-            }
+        if let Some(place) = self.place.take() {
+            let waker = self.cell.lock().board.waiters.release(&place);
+            drop(waker);
         }
     }
 }

@@ -7,7 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Cell, Generation, flight::Waiters};
+use super::{
+    Cell, Generation,
+    flight::{Place, Waiters},
+};
 use crate::error::Error;
 
 /// The state of a session at one moment.
@@ -49,6 +52,12 @@ pub(super) struct Watch {
     version: u64,
     closed: bool,
     waiters: Waiters,
+}
+
+/// Waits for the next change.
+struct Watching<'a> {
+    cell: &'a Cell,
+    place: Option<Place>,
 }
 
 // === impl Status ===
@@ -101,6 +110,11 @@ impl Watch {
         self.waiters.take()
     }
 
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.waiters.places()
+    }
+
     pub(super) fn close(&mut self) -> Vec<Waker> {
         self.closed = true;
         self.waiters.take()
@@ -147,16 +161,32 @@ impl Cell {
 
     /// Waits until `look` finds something in the state, looking at every change.
     async fn watch_until<T>(&self, mut look: impl FnMut(&super::State) -> Option<T>) -> T {
-        // A slot is good until the next change, which takes them all; a change also wakes us, so
-        // each poll registers anew and a slot left behind by a dropped wait is cleared with it.
+        let mut watching = Watching {
+            cell: self,
+            place: None,
+        };
         poll_fn(|cx| {
             let mut state = self.lock();
             if let Some(found) = look(&state) {
                 return Poll::Ready(found);
             }
-            state.watch.waiters.register(&mut None, cx.waker());
+            let waiters = &mut state.watch.waiters;
+            let old = waiters.register(&mut watching.place, cx.waker());
+            drop(state);
+            drop(old);
             Poll::Pending
         })
         .await
+    }
+}
+
+// === impl Watching ===
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            let waker = self.cell.lock().watch.waiters.release(&place);
+            drop(waker);
+        }
     }
 }
