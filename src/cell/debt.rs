@@ -8,7 +8,11 @@ use super::{Cell, wake};
 
 /// The right, and the duty, to pay.
 #[derive(Debug)]
-pub(super) struct Debt<'a>(&'a Cell);
+pub(super) struct Debt<'a> {
+    cell: &'a Cell,
+    /// Nothing was left to pay. From then on somebody else may be paying the next debt.
+    paid: bool,
+}
 
 // === impl Cell ===
 
@@ -20,7 +24,10 @@ impl Cell {
             return None;
         }
         state.settling = true;
-        Some(Debt(self))
+        Some(Debt {
+            cell: self,
+            paid: false,
+        })
     }
 }
 
@@ -29,25 +36,26 @@ impl Cell {
 impl Debt<'_> {
     /// Whether there is something to pay; it counts as paid from here on. The last answer, no,
     /// ends the settling in the same step, so that a landing in between finds a payer.
-    pub(super) fn is_owed(&self) -> bool {
-        let mut state = self.0.lock();
+    pub(super) fn is_owed(&mut self) -> bool {
+        let mut state = self.cell.lock();
         let owed = std::mem::take(&mut state.owed);
         if !owed {
             state.settling = false;
+            self.paid = true;
         }
         owed
     }
 
     /// Notes that the last payment failed.
     pub(super) fn still_owed(&self) {
-        self.0.lock().owed = true;
+        self.cell.lock().owed = true;
     }
 }
 
 impl Drop for Debt<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        if state.settling {
+        let mut state = self.cell.lock();
+        if !self.paid {
             // The task died between taking the debt and paying it.
             state.settling = false;
             state.owed = true;

@@ -329,7 +329,7 @@ impl Family {
     /// Pays what exchanges left owing, until nothing is owed. One task a cell does so; it outlives
     /// the handles, since what is owed may be the only copy of a refresh token.
     async fn settle(&self, cell: &Cell, id: &SessionId) {
-        let Some(debt) = cell.begin_settling() else {
+        let Some(mut debt) = cell.begin_settling() else {
             return;
         };
         let mut tries = 0;
