@@ -1,0 +1,163 @@
+//! What cannot be seen from outside: who takes the lock, what is left behind.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
+
+use super::*;
+use crate::test_util::ManualClock;
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn cell(clock: &ManualClock) -> Arc<Cell> {
+    let profile = Profile::new("test").origins(["https://api.example.com"]);
+    let floor = Arc::new(Floor::new());
+    Arc::new(Cell::new(
+        Arc::new(profile),
+        Arc::new(clock.clone()),
+        floor,
+        true,
+    ))
+}
+
+fn token(number: usize) -> Token {
+    Token::new(format!("access-{number}")).with_lifetime(secs(3600))
+}
+
+fn fly(cell: &Arc<Cell>, need: Need) -> (Ticket, Join) {
+    match cell.look(need) {
+        Look::Fly(ticket, join) => (*ticket, join),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn after_a_failed_exchange_requests_take_no_lock_until_the_token_is_due() {
+    let clock = ManualClock::new();
+    let cell = cell(&clock);
+    cell.adopt(token(0)).unwrap();
+    let (ticket, _) = fly(&cell, Need::Asked);
+    ticket.land(Err(ProviderError::transient("down")));
+    for _ in 0..20 {
+        let attention = cell.load().attention;
+        assert!(!attention.reached(clock.now()), "{attention:?}");
+        clock.advance(secs(60));
+    }
+}
+
+#[test]
+fn a_debt_that_is_paid_does_not_end_the_payment_of_the_next_one() {
+    let clock = ManualClock::new();
+    let cell = cell(&clock);
+    let land = |number| {
+        let (ticket, _) = fly(&cell, Need::Asked);
+        ticket.land(Ok(token(number)));
+    };
+    land(1);
+    let mut first = cell.begin_settling().unwrap();
+    assert!(first.is_owed());
+    assert!(!first.is_owed(), "paid");
+    land(2);
+    let mut second = cell.begin_settling().unwrap();
+    assert!(second.is_owed());
+    drop(first);
+    assert!(
+        cell.begin_settling().is_none(),
+        "the second is still paying"
+    );
+    assert!(poll(&mut Box::pin(cell.left_owing())).is_pending());
+    drop(second);
+    assert!(cell.begin_settling().unwrap().is_owed(), "it died");
+}
+
+#[test]
+fn looking_for_a_change_again_and_again_leaves_nothing_behind() {
+    let clock = ManualClock::new();
+    let cell = cell(&clock);
+    let mut states = Subscription::new(Arc::clone(&cell));
+    assert!(poll(&mut Box::pin(states.changed())).is_ready());
+    let mut change = pin!(states.changed());
+    for _ in 0..1_000 {
+        assert!(
+            change
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+    }
+    assert_eq!(cell.lock().watch.places(), 1);
+    let mut states = Subscription::new(Arc::clone(&cell));
+    assert!(poll(&mut Box::pin(states.changed())).is_ready());
+    for _ in 0..1_000 {
+        assert!(poll(&mut Box::pin(states.changed())).is_pending());
+    }
+    assert_eq!(cell.lock().watch.places(), 2);
+}
+
+#[test]
+fn waiters_that_come_and_go_leave_nothing_behind() {
+    let clock = ManualClock::new();
+    let cell = cell(&clock);
+    let (ticket, first) = fly(&cell, Need::Usable);
+    for _ in 0..1_000 {
+        let Look::Join(mut join) = cell.look(Need::Usable) else {
+            panic!("a flight is under way");
+        };
+        assert!(poll(&mut join).is_pending());
+    }
+    assert_eq!(cell.lock().board.places(), 1);
+    drop(ticket);
+    drop(first);
+    assert_eq!(cell.lock().board.places(), 0);
+}
+
+/// A waker whose end looks at the cell, as that of a task may which owns another handle.
+struct Looker(Arc<Cell>);
+
+impl Wake for Looker {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Looker {
+    fn drop(&mut self) {
+        self.0.status();
+    }
+}
+
+#[test]
+fn wakers_are_dropped_without_the_lock() {
+    let (done, finished) = mpsc::channel();
+    std::thread::spawn(move || {
+        let cell = cell(&ManualClock::new());
+        let waker = || Waker::from(Arc::new(Looker(Arc::clone(&cell))));
+        let (_ticket, mut join) = fly(&cell, Need::Usable);
+        let poll = |join: &mut Join| {
+            let polled = std::pin::Pin::new(join).poll(&mut Context::from_waker(&waker()));
+            assert!(polled.is_pending());
+        };
+        // Moved from task to task, then dropped.
+        poll(&mut join);
+        poll(&mut join);
+        drop(join);
+        let mut states = Subscription::new(Arc::clone(&cell));
+        let _ = pin!(states.changed()).poll(&mut Context::from_waker(&waker()));
+        let mut change = Box::pin(states.changed());
+        for _ in 0..2 {
+            let _ = change.as_mut().poll(&mut Context::from_waker(&waker()));
+        }
+        drop(change);
+        done.send(()).unwrap();
+    });
+    let finished = finished.recv_timeout(secs(10));
+    assert!(finished.is_ok(), "it waits for a lock that it holds");
+}
