@@ -265,3 +265,30 @@ async fn a_session_that_ends_at_a_fixed_time_is_not_exchanged_ever_faster_toward
     }
     assert!(script.exchanges() <= 20, "{}", script.exchanges());
 }
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_back_unchanged_dies_when_it_says_itself() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let clock = ManualClock::new();
+    let now = clock.now().unix().as_secs();
+    let claims = format!("{{\"iat\":{now},\"exp\":{}}}", now + 12 * 3600);
+    let jwt = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+    let script = Script::with_lifetime(secs(1800));
+    script.usually({
+        let jwt = jwt.clone();
+        move |number| {
+            let token = Token::from_pair(format!("access-{number}"), jwt.clone());
+            Ok(token.with_lifetime(secs(1800)))
+        }
+    });
+    let handle = seeded(&script, &clock).handle();
+    handle.token().await.unwrap();
+    let dies = handle.status().refresh_expires_at;
+    assert!(dies.is_some());
+    clock.advance(6 * HOUR);
+    handle.token().await.unwrap();
+    assert_eq!(script.exchanges(), 2);
+    assert_eq!(handle.status().refresh_expires_at, dies);
+    idle_for(&clock, DAY).await;
+    assert_eq!(script.exchanges(), 2, "an exchange would not help it");
+}

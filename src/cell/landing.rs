@@ -381,11 +381,16 @@ impl Cell {
         age: Age,
     ) -> (Arrival, Option<Expiry>, bool) {
         let Arrival { token, headers } = arrival;
+        let last = previous.token.as_ref();
+        let same = last.is_some_and(|last| last.same_refresh(&token));
+        if same && expiry::refresh_tells_itself(&token) {
+            return (Arrival { token, headers }, previous.refresh_expires, false);
+        }
         if token.refresh_token().is_some() || self.profile.rotation == Rotation::Must {
             let expires = expiry::refresh(&token, age, self.profile.refresh_lifetime);
             return (Arrival { token, headers }, expires, true);
         }
-        let token = match &previous.token {
+        let token = match last {
             Some(last) => token.inheriting_refresh_from(last),
             None => token,
         };

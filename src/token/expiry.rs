@@ -44,6 +44,14 @@ pub(crate) fn refresh(token: &Token, age: Age, default: Option<Duration>) -> Opt
     )
 }
 
+/// Whether nothing but the refresh token itself says when it dies: coming back unchanged, it does
+/// not live longer.
+pub(crate) fn refresh_tells_itself(token: &Token) -> bool {
+    let refresh = token.refresh_token();
+    token.refresh_lifetime() == Lifetime::Unknown
+        && refresh.is_some_and(|refresh| jwt::claims(refresh.expose()).is_some())
+}
+
 fn resolve(
     stated: Lifetime,
     secret: &Secret,

@@ -239,6 +239,11 @@ impl Token {
         self.lifetime == Lifetime::Unknown
     }
 
+    /// Whether both have the same refresh token.
+    pub(crate) fn same_refresh(&self, other: &Token) -> bool {
+        self.refresh.is_some() && self.refresh == other.refresh
+    }
+
     /// Whether both have the same access token.
     pub(crate) fn same_access(&self, other: &Token) -> bool {
         self.access.is_some() && self.access == other.access
