@@ -52,7 +52,7 @@ impl Keeper {
     pub(crate) fn watch(&self, session: &Arc<Session>) {
         let running = {
             let mut list = lock(&self.list);
-            list.sessions.push(Arc::downgrade(session));
+            list.push(Arc::downgrade(session));
             list.running
         };
         session.cell().set_kept(running);
@@ -92,7 +92,7 @@ impl Keeper {
     /// under the same lock, so that a session that comes now starts it anew.
     fn forget_dead(&self) -> bool {
         let mut list = lock(&self.list);
-        list.sessions.retain(|session| session.strong_count() > 0);
+        list.forget_dead();
         list.running = !list.sessions.is_empty();
         list.running
     }
@@ -118,6 +118,25 @@ impl Keeper {
 impl fmt::Debug for Keeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+// === impl List ===
+
+impl List {
+    /// Adds a session. Instead of growing, forgets those that are gone: where no keeper runs,
+    /// nobody else does.
+    fn push(&mut self, session: Weak<Session>) {
+        if self.sessions.len() == self.sessions.capacity() {
+            self.forget_dead();
+            // Room for as many again, so that the next look at all of them is that far away.
+            self.sessions.reserve(self.sessions.len() + 1);
+        }
+        self.sessions.push(session);
+    }
+
+    fn forget_dead(&mut self) {
+        self.sessions.retain(|session| session.strong_count() > 0);
     }
 }
 
@@ -157,5 +176,59 @@ impl Drop for Running {
     fn drop(&mut self) {
         lock(&self.0.list).running = false;
         self.tell_sessions(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use bytes::Bytes;
+    use http::Request;
+
+    use super::*;
+    use crate::{
+        cell::{Family, FamilyParts},
+        provider::{FixedToken, Provider, ProviderError, SendFuture, TokenClient, Transport},
+        test_util::ManualClock,
+        token::Token,
+    };
+
+    struct NoVendor;
+
+    impl Transport for NoVendor {
+        fn send(&self, _: Request<Bytes>, _: &Arc<dyn Clock>) -> SendFuture {
+            Box::pin(ready(Err(ProviderError::transient("no vendor"))))
+        }
+    }
+
+    #[test]
+    fn sessions_that_are_gone_leave_nothing_behind_although_no_keeper_runs() {
+        let provider = FixedToken::bearer("t");
+        let profile = Arc::new(provider.profile());
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
+        let family = Family::new(FamilyParts {
+            provider: Arc::new(provider),
+            client: TokenClient::new(Arc::new(NoVendor), Arc::clone(&clock)),
+            clock,
+            keeps_idle_alive: true,
+            caller_waits: Duration::from_secs(30),
+            profile: Arc::clone(&profile),
+        });
+        let users: Vec<_> = (0..100)
+            .map(|_| {
+                family
+                    .session(profile.session(), Token::new("user"))
+                    .unwrap()
+            })
+            .collect();
+        for _ in 0..10_000 {
+            family
+                .session(profile.session(), Token::new("visitor"))
+                .unwrap();
+        }
+        let watched = lock(&family.keeper().list).sessions.len();
+        assert!((100..500).contains(&watched), "{watched}");
+        drop(users);
     }
 }

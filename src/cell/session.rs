@@ -74,6 +74,11 @@ impl Family {
         &self.profile
     }
 
+    #[cfg(test)]
+    pub(super) fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
     /// A session that starts from nothing.
     pub(crate) fn empty_session(self: &Arc<Self>, id: SessionId) -> Arc<Session> {
         let cell = Cell::new(
