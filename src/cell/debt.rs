@@ -2,7 +2,7 @@
 //!
 //! One task at a time pays. While it holds a [`Debt`], the cell counts as busy; a flight that
 //! lands meanwhile adds to the debt and leaves it to that task. If the task dies, the debt stays
-//! and the next flight's task pays it.
+//! and the next flight's task pays it, or whoever shuts the session down.
 
 use super::{Cell, wake};
 

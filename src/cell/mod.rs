@@ -399,5 +399,7 @@ fn wake(wakers: Vec<Waker>) {
     wakers.into_iter().for_each(Waker::wake);
 }
 
+#[cfg(all(test, tower_reauth_loom))]
+mod loom_tests;
 #[cfg(test)]
 mod tests;
