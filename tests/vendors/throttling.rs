@@ -1,5 +1,7 @@
 //! A vendor that asks for a pause gets it, from every session.
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use tower::Layer;
 use tower_reauth::{
     Error,
@@ -89,5 +91,37 @@ async fn without_retry_after_the_pause_is_ten_seconds() {
         site.clock.advance(SECOND);
         site.serves(8).await;
         site.was_healthy();
+    }
+}
+
+fn told_to_wait(status: u16) -> Fault {
+    let headers = [(
+        "retry-after".parse().unwrap(),
+        HeaderValue::from_static("60"),
+    )];
+    let (headers, body) = (HeaderMap::from_iter(headers), Bytes::from("canary"));
+    Fault::Reply {
+        status,
+        headers,
+        body,
+    }
+}
+
+#[tokio::test]
+async fn those_who_waited_are_told_how_long_to_wait_as_are_those_who_come_later() {
+    for kind in ALL {
+        for status in [429, 503, 408] {
+            let site = Site::of(kind).await;
+            site.expire();
+            site.vendor.faults().next(told_to_wait(status));
+            for _ in 0..2 {
+                let error = site.fails().await;
+                let wait = error.retry_after().expect("the vendor said so");
+                assert!(wait >= MINUTE, "{kind:?} {status}: {wait:?}");
+            }
+            site.clock.advance(MINUTE);
+            site.serves(8).await;
+            site.was_healthy();
+        }
     }
 }
