@@ -67,17 +67,23 @@ impl Ledger {
         {
             return Some((error.clone(), Moment::NEVER));
         }
-        if let Some((refresh, spend, cause)) = &self.spent
-            && ask.refresh.as_ref() == Some(refresh)
-        {
-            match schedule::respend(rules.lost_reply, spend, ask.access_dead, now) {
-                Respend::Now => {}
-                Respend::NotBefore(at) => return Some((Error::exchange(cause.clone()), at)),
-                Respend::Never => {
-                    return Some((Error::login_required(cause.clone()), Moment::NEVER));
-                }
-            }
+        later(self.holds_back(ask, rules, now), self.pauses(ask, now))
+    }
+
+    /// Why a refresh token that may be spent already is not sent yet, or not at all.
+    fn holds_back(&self, ask: &Ask, rules: Rules, now: Moment) -> Option<(Error, Moment)> {
+        let (refresh, spend, cause) = self.spent.as_ref()?;
+        if ask.refresh.as_ref() != Some(refresh) {
+            return None;
         }
+        match schedule::respend(rules.lost_reply, spend, ask.access_dead, now) {
+            Respend::Now => None,
+            Respend::NotBefore(at) => Some((Error::exchange(cause.clone()), at)),
+            Respend::Never => Some((Error::login_required(cause.clone()), Moment::NEVER)),
+        }
+    }
+
+    fn pauses(&self, ask: &Ask, now: Moment) -> Option<(Error, Moment)> {
         let pause = self.pause.as_ref()?;
         let kept = ask.reason != Reason::Asked && !pause.until.reached(now);
         kept.then(|| (pause.error.clone(), pause.until))
@@ -205,6 +211,17 @@ impl Ledger {
             ask.refresh.as_ref() == Some(refresh)
                 && schedule::is_replayed(rules.lost_reply, spend, now)
         })
+    }
+}
+
+/// The first of two reasons to wait, and the later of their moments: a try needs both to be over.
+pub(super) fn later(
+    one: Option<(Error, Moment)>,
+    other: Option<(Error, Moment)>,
+) -> Option<(Error, Moment)> {
+    match (one, other) {
+        (Some((error, one)), Some((_, other))) => Some((error, one.latest(other))),
+        (one, other) => one.or(other),
     }
 }
 

@@ -328,7 +328,7 @@ impl Cell {
 
     fn forbids(&self, state: &State, ask: &Ask, now: Moment) -> Option<(Error, Moment)> {
         let own = state.ledger.forbids(ask, self.rules(), now);
-        own.or_else(|| self.floor.forbids(now))
+        ledger::later(own, self.floor.forbids(now))
     }
 
     /// When somebody has to look after `snapshot` again, as things stand.
