@@ -9,7 +9,7 @@ use tower_reauth::{
     test_util::{Fault, RetryAfter},
 };
 
-use crate::site::{ALL, Kind, MINUTE, ROTATING, SECOND, Site, Verdict, client, get, pair};
+use crate::site::{ALL, Kind, LASTING, MINUTE, ROTATING, SECOND, Site, Verdict, client, get, pair};
 
 #[tokio::test]
 async fn both_forms_of_retry_after_are_a_floor_for_every_session_of_the_layer() {
@@ -121,6 +121,25 @@ async fn those_who_waited_are_told_how_long_to_wait_as_are_those_who_come_later(
             }
             site.clock.advance(MINUTE);
             site.serves(8).await;
+            site.was_healthy();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_the_vendor_asked_for_holds_up_who_asks_by_hand_too() {
+    for kind in LASTING {
+        for status in [429, 503, 408] {
+            let site = Site::of(kind).await;
+            site.serves(1).await;
+            site.vendor.faults().next(told_to_wait(status));
+            for _ in 0..3 {
+                assert!(site.handle().refresh().await.is_err(), "{kind:?} {status}");
+                site.clock.advance(15 * SECOND);
+            }
+            assert_eq!(site.counters().token_requests, 2, "{kind:?} {status}");
+            site.clock.advance(15 * SECOND);
+            assert!(site.handle().refresh().await.is_ok(), "{kind:?} {status}");
             site.was_healthy();
         }
     }
