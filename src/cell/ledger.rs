@@ -28,6 +28,8 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Pause {
     until: Moment,
+    /// The part of it that the vendor asked for, and that nobody may skip.
+    asked_for: Moment,
     error: Error,
 }
 
@@ -85,8 +87,11 @@ impl Ledger {
 
     fn pauses(&self, ask: &Ask, now: Moment) -> Option<(Error, Moment)> {
         let pause = self.pause.as_ref()?;
-        let kept = ask.reason != Reason::Asked && !pause.until.reached(now);
-        kept.then(|| (pause.error.clone(), pause.until))
+        let until = match ask.reason {
+            Reason::Asked => pause.asked_for,
+            _ => pause.until,
+        };
+        (!until.reached(now)).then(|| (pause.error.clone(), until))
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -128,8 +133,10 @@ impl Ledger {
             self.refused = Some((refresh.clone(), shared.clone()));
         }
         let until = now.after(self.pause_after(&error, ask, rules, now));
+        let asked_for = error.delay().map(schedule::capped_delay);
         self.pause = Some(Pause {
             until,
+            asked_for: asked_for.map_or(Moment::PAST, |delay| now.after(delay)),
             error: shared.clone(),
         });
         shared
@@ -146,6 +153,7 @@ impl Ledger {
             let pause = schedule::pause_without_token(self.failures, fastrand::f64());
             self.pause = Some(Pause {
                 until: now.after(pause),
+                asked_for: Moment::PAST,
                 error: error.clone(),
             });
         }
