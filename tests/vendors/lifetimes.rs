@@ -2,7 +2,7 @@
 
 use tower_reauth::{
     oauth2::ClientAuth,
-    test_util::{Rotation, SimDressipi, SimOauth},
+    test_util::{ExpiresIn, Rotation, SimDressipi, SimOauth},
 };
 
 use crate::site::{Kind, MINUTE, SECOND, Site, Stand};
@@ -83,6 +83,15 @@ async fn an_oauth_client_lives_on_by_basic_and_by_post() {
 async fn an_oauth_session_lives_on_and_rotates() {
     let rotations = lives_on(Site::of(Kind::OauthSession).await).await;
     assert_eq!(rotations, LIFETIMES + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_nobody_can_read_live_as_long_as_the_reply_says() {
+    for form in [ExpiresIn::Number, ExpiresIn::Text, ExpiresIn::Float] {
+        let sim = SimOauth::builder().opaque_access_tokens().expires_in(form);
+        let site = Stand::oauth_client(sim, |it| it, false).await.open();
+        assert_eq!(lives_on(site).await, 0, "{form:?}");
+    }
 }
 
 #[tokio::test]
