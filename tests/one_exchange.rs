@@ -1,6 +1,5 @@
 //! Promise 1: at most one exchange in flight for a session; its result, good or bad, is everybody's.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 
