@@ -313,7 +313,10 @@ async fn a_bare_request_waits_for_no_token() {
         .build()
         .unwrap()
         .layer(Api::accepting_all());
-    service.oneshot(bare(get())).await.unwrap();
+    let call = tokio::spawn(service.oneshot(bare(get())));
+    settle().await;
+    assert!(call.is_finished(), "it waits");
+    call.await.unwrap().unwrap();
     assert_eq!(script.exchanges(), 0);
 }
 

@@ -203,6 +203,8 @@ async fn a_call_alone_sends_nothing_while_it_waits_and_the_service_can_be_used_a
     settle().await;
     assert_eq!(inner.calls(), 0);
     script.open(1);
+    settle().await;
+    assert!(first.is_finished() && second.is_finished());
     first.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
     assert_eq!(inner.calls(), 2);
@@ -316,7 +318,8 @@ impl<R> Policy<Request<Empty<Bytes>>, R, BoxError> for Thrice {
     }
 }
 
-#[tokio::test]
+// Paused, so that a stack that waits for ever ends at once.
+#[tokio::test(start_paused = true)]
 async fn it_works_over_and_under_the_layers_of_tower() {
     let (clock, script, inner) = (ManualClock::new(), script(), refusing("access-2"));
     let minute = Duration::from_secs(60);
@@ -332,20 +335,24 @@ async fn it_works_over_and_under_the_layers_of_tower() {
         .buffer(1)
         .concurrency_limit(1)
         .service(inner.clone());
-    // The retries meet the pause after the failure, and share its error.
-    let error = service
-        .ready()
-        .await
-        .unwrap()
-        .call(get())
-        .await
-        .unwrap_err();
-    assert!(Error::find(&*error).unwrap().is_misconfigured());
-    clock.advance(secs(HOUR));
-    for _ in 0..3 {
-        let response = service.ready().await.unwrap().call(get()).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-    }
+    let work = async {
+        // The retries meet the pause after the failure, and share its error.
+        let error = service
+            .ready()
+            .await
+            .unwrap()
+            .call(get())
+            .await
+            .unwrap_err();
+        assert!(Error::find(&*error).unwrap().is_misconfigured());
+        clock.advance(secs(HOUR));
+        for _ in 0..3 {
+            let response = service.ready().await.unwrap().call(get()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+        }
+    };
+    let done = tokio::time::timeout(secs(HOUR), work).await;
+    assert!(done.is_ok(), "it waits for ever");
     assert_eq!(script.exchanges(), 3, "failed, first, refused");
     assert_eq!(inner.calls(), 4, "three and one replay");
 }
@@ -468,6 +475,8 @@ async fn a_refused_request_holds_no_place_while_it_waits_for_a_newer_token() {
         // The replay asks for a place of its own: with this one kept it would wait for itself.
         assert_eq!(permits.available_permits(), 1, "cold: {cold}");
         script.open(1);
+        settle().await;
+        assert!(waiting.is_finished(), "the replay waits for a place");
         assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);
         assert_eq!(permits.available_permits(), 1);
     }

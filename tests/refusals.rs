@@ -240,6 +240,22 @@ async fn a_late_refusal_of_an_old_token_never_touches_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_late_refusal_of_an_old_token_is_no_reason_where_the_newer_one_has_expired() {
+    let (clock, script) = (ManualClock::new(), Script::with_lifetime(secs(3_600)));
+    let gate = Arc::new(Semaphore::new(0));
+    let layer = layer(&script, &clock).build().unwrap();
+    let slow = tokio::spawn(layer.layer(late(&gate)).oneshot(get()));
+    settle().await;
+    layer.handle().refresh().await.unwrap();
+    clock.advance(secs(3_600));
+    gate.add_permits(1);
+    assert_eq!(slow.await.unwrap().unwrap().status(), StatusCode::OK);
+    let reasons: Vec<_> = script.asked().iter().map(|asked| asked.reason).collect();
+    assert_eq!(reasons, [Reason::Asked, Reason::Expired]);
+    assert_eq!(script.asked()[1].refused, None);
+}
+
+#[tokio::test]
 async fn a_thousand_refusals_at_once_make_one_exchange_and_all_are_answered() {
     let (clock, script, server) = (
         ManualClock::new(),
