@@ -271,9 +271,11 @@ impl StdError for Error {
 mod tests {
     use super::*;
 
+    type Predicate = fn(&Error) -> bool;
+
     /// The predicates that hold of `error`, by name.
     fn holding(error: &Error) -> Vec<&'static str> {
-        let predicates: [(&str, fn(&Error) -> bool); 8] = [
+        let predicates: [(&str, Predicate); 8] = [
             ("login required", Error::is_login_required),
             ("transient", Error::is_transient),
             ("throttled", Error::is_throttled),
