@@ -227,7 +227,7 @@ mod tests {
                 .session(profile.session(), Token::new("visitor"))
                 .unwrap();
         }
-        let watched = lock(&family.keeper().list).sessions.len();
+        let watched = lock(&family.keeper.list).sessions.len();
         assert!((100..500).contains(&watched), "{watched}");
         drop(users);
     }

@@ -12,7 +12,7 @@ use std::{
 use loom::{future::block_on, model, thread};
 
 use super::*;
-use crate::test_util::ManualClock;
+use crate::{test_util::ManualClock, token::Token};
 
 fn cell() -> Arc<Cell> {
     let profile = Profile::new("model").origins(["https://api.example.com"]);

@@ -36,22 +36,25 @@
 //! of a layer share, always taken in this order) and one swapped pointer to be model-checked.
 
 mod debt;
+mod family;
 mod flight;
 pub(crate) mod keeper;
 mod landing;
 mod ledger;
+mod look;
 mod refusals;
 pub(crate) mod schedule;
 mod session;
 mod snapshot;
 mod status;
 pub(crate) mod sync;
+mod ticket;
 
 use std::{sync::Arc, task::Waker};
 
 use self::{
     flight::Board,
-    ledger::{Ask, Ledger, Rules},
+    ledger::{Ledger, Rules},
     refusals::Refusals,
     status::Watch,
     sync::{Mutex, MutexGuard, Swap},
@@ -59,16 +62,17 @@ use self::{
 use crate::{
     clock::{Clock, Moment},
     error::Error,
-    provider::{OriginIndex, Profile, ProviderError, Reason},
-    token::Token,
+    provider::{OriginIndex, Profile, Reason},
 };
 
 pub(crate) use self::{
+    family::{Family, FamilyParts},
     flight::{Ending, Join},
-    landing::Ticket,
     ledger::Floor,
-    session::{Family, FamilyParts, Session},
+    look::{Look, Need},
+    session::Session,
     snapshot::Snapshot,
+    ticket::Ticket,
 };
 pub use self::{
     snapshot::Generation,
@@ -104,30 +108,6 @@ struct State {
     shut_down: bool,
 }
 
-/// What a caller needs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Need {
-    /// Any token that may be sent.
-    Usable,
-    /// A newer token than the one of this generation, which this origin refused.
-    NewerThan(Generation, OriginIndex),
-    /// An exchange, whatever there is: the application asked for it.
-    Asked,
-}
-
-/// What a caller finds.
-#[derive(Debug)]
-pub(crate) enum Look {
-    /// This will do.
-    Use(Arc<Snapshot>),
-    /// An exchange is under way.
-    Join(Join),
-    /// An exchange has to begin: the caller gives the ticket to a task, then joins.
-    Fly(Box<Ticket>, Join),
-    /// There is no token, and no exchange now.
-    Fail(Error),
-}
-
 // === impl Cell ===
 
 impl Cell {
@@ -154,70 +134,6 @@ impl Cell {
 
     pub(crate) fn now(&self) -> Moment {
         self.clock.now()
-    }
-
-    /// Looks for what `need` asks for, and begins a flight where nothing else is left.
-    pub(crate) fn look(self: &Arc<Self>, need: Need) -> Look {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        let snapshot = Arc::clone(&self.snapshot.load());
-        if need.is_met_by(&snapshot, now) {
-            return Look::Use(snapshot);
-        }
-        if state.board.is_flying() {
-            return Look::Join(Join::new(Arc::clone(self), state.board.flight()));
-        }
-        if state.shut_down {
-            return Look::Fail(Error::shut_down());
-        }
-        if let Need::NewerThan(generation, origin) = need {
-            let current = snapshot.generation == generation;
-            if current && !state.refusals.worth_an_exchange(origin, generation, now) {
-                return Look::Fail(Error::exchange(ProviderError::transient(
-                    "the server refuses tokens that were just issued",
-                )));
-            }
-        }
-        let mut ask = self.ask(need.reason(&snapshot, now), &snapshot, now);
-        if let (Need::NewerThan(_, origin), Reason::Refused) = (need, ask.reason) {
-            ask.refused_by = Some(origin);
-        }
-        if let Some((error, at)) = self.forbids(&state, &ask, now) {
-            return Look::Fail(error.retry_at(at, now));
-        }
-        let ticket = self.begin(&mut state, &snapshot, ask, now);
-        Look::Fly(
-            Box::new(ticket),
-            Join::new(Arc::clone(self), state.board.flight()),
-        )
-    }
-
-    /// Begins a flight beside the requests, if one is due and nothing forbids it. Never waits.
-    pub(crate) fn attend(self: &Arc<Self>) -> Option<Ticket> {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        let snapshot = Arc::clone(&self.snapshot.load());
-        if state.board.is_flying() || !snapshot.attention.reached(now) {
-            return None;
-        }
-        let plan = snapshot.plan;
-        let reason = match () {
-            () if state.shut_down => {
-                self.postpone(&snapshot, Moment::NEVER);
-                return None;
-            }
-            // First, since the access token of an idle session has long been dead by then.
-            () if plan.keep_alive.reached(now) => Reason::KeepAlive,
-            () if plan.due.reached(now) => Need::Usable.reason(&snapshot, now),
-            // Only a keeper was missing.
-            () => return None,
-        };
-        let ask = self.ask(reason, &snapshot, now);
-        if let Some((_, at)) = self.forbids(&state, &ask, now) {
-            self.postpone(&snapshot, at);
-            return None;
-        }
-        Some(self.begin(&mut state, &snapshot, ask, now))
     }
 
     /// Notes that `origin` took `generation`, which a request was sent again with.
@@ -293,63 +209,6 @@ impl Cell {
         wake(wakers);
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        state: &mut State,
-        snapshot: &Snapshot,
-        ask: Ask,
-        now: Moment,
-    ) -> Ticket {
-        if ask.reason == Reason::Refused {
-            state.refusals.exchange_began(now);
-        }
-        state.board.begin();
-        self.postpone(snapshot, Moment::NEVER);
-        Ticket::new(Arc::clone(self), state.lineage, snapshot.token.clone(), ask)
-    }
-
-    fn ask(&self, reason: Reason, snapshot: &Snapshot, now: Moment) -> Ask {
-        Ask {
-            reason,
-            refused_by: None,
-            refresh: snapshot
-                .token
-                .as_ref()
-                .and_then(Token::refresh_token)
-                .cloned(),
-            access_dead: match reason {
-                Reason::Refused => Moment::PAST,
-                _ => snapshot.plan.dead,
-            },
-            began_at: now,
-            sent_at: None,
-        }
-    }
-
-    fn forbids(&self, state: &State, ask: &Ask, now: Moment) -> Option<(Error, Moment)> {
-        let own = state.ledger.forbids(ask, self.rules(), now);
-        ledger::later(own, self.floor.forbids(now))
-    }
-
-    /// When somebody has to look after `snapshot` again, as things stand.
-    fn next_attempt(&self, state: &State, snapshot: &Snapshot, now: Moment) -> Moment {
-        let keeperless = !state.kept && snapshot.plan.keep_alive != Moment::NEVER;
-        if keeperless && self.keeps_idle_alive {
-            return Moment::PAST;
-        }
-        let ask = self.ask(Reason::Due, snapshot, now);
-        let planned = snapshot.plan.attention();
-        match self.forbids(state, &ask, now) {
-            Some((_, at)) => at.latest(planned),
-            None => planned,
-        }
-    }
-
-    /// Puts off the next look at `snapshot`, the current one. Under the lock.
-    fn postpone(&self, snapshot: &Snapshot, attention: Moment) {
-        self.snapshot.store(snapshot.attended_from(attention));
-    }
-
     fn rules(&self) -> Rules {
         Rules {
             rotation: self.profile.rotation,
@@ -367,30 +226,6 @@ impl std::fmt::Debug for Cell {
         f.debug_struct("Cell")
             .field("snapshot", &**self.snapshot.load())
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Need ===
-
-impl Need {
-    pub(crate) fn is_met_by(self, snapshot: &Snapshot, now: Moment) -> bool {
-        match self {
-            Need::Usable => snapshot.is_usable(now),
-            Need::NewerThan(generation, _) => {
-                snapshot.generation > generation && snapshot.is_usable(now)
-            }
-            Need::Asked => false,
-        }
-    }
-
-    fn reason(self, snapshot: &Snapshot, now: Moment) -> Reason {
-        match self {
-            Need::Asked => Reason::Asked,
-            Need::NewerThan(generation, _) if generation == snapshot.generation => Reason::Refused,
-            _ if snapshot.generation == Generation::new(0) => Reason::First,
-            _ if !snapshot.is_usable(now) => Reason::Expired,
-            _ => Reason::Due,
-        }
     }
 }
 

@@ -9,42 +9,16 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
 use tokio::runtime::Handle;
 
-use super::{
-    Cell, Ending, Floor, Generation, Look, Need, Snapshot, Ticket, keeper::Keeper, schedule,
-};
+use super::{Cell, Ending, Family, Generation, Look, Need, Snapshot, Ticket};
 use crate::{
-    clock::Clock,
     error::Error,
-    provider::{ErasedProvider, OriginIndex, Profile, ProviderError, SessionId, TokenClient},
+    provider::{OriginIndex, ProviderError, SessionId},
     token::Token,
 };
-
-/// What all sessions of one layer share.
-pub(crate) struct Family {
-    provider: Arc<dyn ErasedProvider>,
-    profile: Arc<Profile>,
-    client: TokenClient,
-    clock: Arc<dyn Clock>,
-    floor: Arc<Floor>,
-    keeper: Keeper,
-    keeps_idle_alive: bool,
-    caller_waits: Duration,
-}
-
-/// What a family is made of.
-pub(crate) struct FamilyParts {
-    pub(crate) provider: Arc<dyn ErasedProvider>,
-    pub(crate) profile: Arc<Profile>,
-    pub(crate) client: TokenClient,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keeps_idle_alive: bool,
-    pub(crate) caller_waits: Duration,
-}
 
 /// One identity's token over time. Layers, services and handles share it; when the last of them is
 /// gone, so is its background work.
@@ -54,69 +28,13 @@ pub(crate) struct Session {
     family: Arc<Family>,
 }
 
-// === impl Family ===
-
-impl Family {
-    pub(crate) fn new(parts: FamilyParts) -> Arc<Self> {
-        Arc::new(Self {
-            provider: parts.provider,
-            profile: parts.profile,
-            keeper: Keeper::new(Arc::clone(&parts.clock)),
-            client: parts.client,
-            clock: parts.clock,
-            floor: Arc::new(Floor::new()),
-            keeps_idle_alive: parts.keeps_idle_alive,
-            caller_waits: parts.caller_waits,
-        })
-    }
-
-    pub(crate) fn profile(&self) -> &Profile {
-        &self.profile
-    }
-
-    #[cfg(test)]
-    pub(super) fn keeper(&self) -> &Keeper {
-        &self.keeper
-    }
-
-    /// A session that starts from nothing.
-    pub(crate) fn empty_session(self: &Arc<Self>, id: SessionId) -> Arc<Session> {
-        let cell = Cell::new(
-            Arc::clone(&self.profile),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.floor),
-            self.keeps_idle_alive,
-        );
-        let session = Session {
-            cell: Arc::new(cell),
-            id,
-            family: Arc::clone(self),
-        };
-        let session = Arc::new(session);
-        self.keeper.watch(&session);
-        session
-    }
-
-    /// A session that starts from `seed`.
-    ///
-    /// # Errors
-    ///
-    /// *Misconfigured*, where the seed cannot be used.
-    pub(crate) fn session(
-        self: &Arc<Self>,
-        id: SessionId,
-        seed: Token,
-    ) -> Result<Arc<Session>, ProviderError> {
-        let session = self.empty_session(id);
-        session.cell.adopt(seed)?;
-        self.keeper.nudge();
-        Ok(session)
-    }
-}
-
 // === impl Session ===
 
 impl Session {
+    pub(super) fn new(cell: Arc<Cell>, id: SessionId, family: Arc<Family>) -> Arc<Self> {
+        Arc::new(Self { cell, id, family })
+    }
+
     pub(crate) fn cell(&self) -> &Arc<Cell> {
         &self.cell
     }
@@ -310,46 +228,6 @@ impl fmt::Debug for Session {
             .field("id", &self.id)
             .field("cell", &self.cell)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Family: the flight ===
-
-impl Family {
-    /// Obtains and publishes. If this future is dropped, the ticket ends the flight.
-    async fn fly(&self, mut ticket: Ticket, id: &SessionId) {
-        let result = loop {
-            let exchange = ticket.exchange(id, &self.client);
-            match self.provider.obtain(exchange).await {
-                Ok(token) => break Ok(token),
-                Err(error) => match ticket.replay_after(&error) {
-                    Some(pause) => self.clock.sleep(pause).await,
-                    None => break Err(error),
-                },
-            }
-        };
-        ticket.land(result);
-    }
-
-    /// Pays what exchanges left owing, until nothing is owed. One task a cell does so; it outlives
-    /// the handles, since what is owed may be the only copy of a refresh token.
-    async fn settle(&self, cell: &Cell, id: &SessionId) {
-        let Some(mut debt) = cell.begin_settling() else {
-            return;
-        };
-        let mut tries = 0;
-        while debt.is_owed() {
-            match self.provider.settle(id).await {
-                Ok(()) => tries = 0,
-                Err(_) => {
-                    tries += 1;
-                    debt.still_owed();
-                    self.clock
-                        .sleep(schedule::pause_before_settling(tries))
-                        .await;
-                }
-            }
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::*;
-use crate::test_util::ManualClock;
+use crate::{provider::ProviderError, test_util::ManualClock, token::Token};
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -1,0 +1,141 @@
+//! The right to fly, and the end of a flight.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Cell, State, flight::Ending, ledger::Ask, schedule, wake};
+use crate::{
+    clock::Moment,
+    provider::{Exchange, ExchangeParts, ProviderError, Reason, SessionId, TokenClient},
+    token::Token,
+};
+
+/// The right to fly: held by the task that makes the exchange, and the end of the flight when it
+/// is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    cell: Arc<Cell>,
+    lineage: u64,
+    last: Option<Token>,
+    ask: Ask,
+    tries: u32,
+    landed: bool,
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    pub(super) fn new(cell: Arc<Cell>, lineage: u64, last: Option<Token>, ask: Ask) -> Self {
+        Self {
+            cell,
+            lineage,
+            last,
+            ask,
+            tries: 0,
+            landed: false,
+        }
+    }
+
+    /// What the provider gets for its next try.
+    pub(crate) fn exchange(&mut self, session: &SessionId, client: &TokenClient) -> Exchange {
+        let now = self.cell.now();
+        self.ask.sent_at = Some(now);
+        self.tries += 1;
+        let access = self.last.as_ref().and_then(Token::access_token);
+        Exchange::new(ExchangeParts {
+            last: self.last.clone(),
+            refused: access
+                .filter(|_| self.ask.reason == Reason::Refused)
+                .cloned(),
+            reason: self.ask.reason,
+            deadline: now.after(schedule::EXCHANGE),
+            session: session.clone(),
+            client: client.clone(),
+        })
+    }
+
+    /// How long to wait before the same flight asks once more: only where the vendor hands out a
+    /// lost reply again, and only while it does. What was lost stays noted, whatever comes of it.
+    pub(crate) fn replay_after(&self, error: &ProviderError) -> Option<Duration> {
+        if error.salvaged().is_some() {
+            return None;
+        }
+        let cell = &self.cell;
+        let pause = schedule::pause_without_token(self.tries, fastrand::f64());
+        let after_pause = cell.now().after(pause);
+        let mut state = cell.lock();
+        let ours = state.lineage == self.lineage;
+        let replays = ours
+            && state
+                .ledger
+                .replays(error, &self.ask, cell.rules(), after_pause);
+        replays.then_some(pause)
+    }
+
+    /// Ends the flight with what the provider returned.
+    pub(crate) fn land(mut self, result: Result<Token, ProviderError>) {
+        self.landed = true;
+        let asked_at = self.ask.sent_at.unwrap_or(self.ask.began_at);
+        self.finish(|cell, state, ask, now| match result {
+            Ok(token) => cell.arrive(state, token, ask, (asked_at, now)),
+            Err(error) => cell.fail(state, error, ask, (asked_at, now)),
+        });
+    }
+
+    /// Ends a flight that never began: nothing is noted, and whoever waits for it looks again.
+    pub(crate) fn abandon(mut self) {
+        self.landed = true;
+        self.finish(|_, _, _, _| Ending::Superseded);
+    }
+
+    fn finish(&self, end: impl FnOnce(&Cell, &mut State, &Ask, Moment) -> Ending) {
+        let cell = &self.cell;
+        let now = cell.now();
+        let mut state = cell.lock();
+        let ending = if state.lineage == self.lineage {
+            end(cell, &mut state, &self.ask, now)
+        } else {
+            Ending::Superseded
+        };
+        let snapshot = Arc::clone(&cell.snapshot.load());
+        cell.postpone(&snapshot, cell.next_attempt(&state, &snapshot, now));
+        let ask = cell.ask(Reason::Due, &snapshot, now);
+        let forbidden = cell.forbids(&state, &ask, now);
+        // Also where it was not the vendor who said so, but the rule for a lost reply.
+        if let Some((error, _)) = &forbidden
+            && error.is_login_required()
+        {
+            state.login_required = Some(error.clone());
+        }
+        let ending = match (ending, forbidden) {
+            (Ending::Failed(error), Some((_, at))) => Ending::Failed(error.retry_at(at, now)),
+            (ending, _) => ending,
+        };
+        match &ending {
+            Ending::Failed(error) => state.failure = Some(error.clone()),
+            Ending::Landed => state.failure = None,
+            Ending::Superseded => {}
+        }
+        let waiters = state.board.end(ending);
+        let watchers = state.watch.changed();
+        drop(state);
+        wake(waiters);
+        wake(watchers);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.landed {
+            let began = self.ask.sent_at.is_some();
+            let panicked = std::thread::panicking();
+            self.finish(|_, state, ask, now| {
+                let unsent = Ask {
+                    refresh: None,
+                    ..ask.clone()
+                };
+                let ask = if began { ask } else { &unsent };
+                Ending::Failed(state.ledger.died(panicked, ask, now))
+            });
+        }
+    }
+}
