@@ -149,15 +149,18 @@ async fn requests_go_on_for_hours_while_the_provider_fails_and_it_is_seldom_aske
 async fn an_expired_token_is_never_sent() {
     let clock = ManualClock::new();
     let lifetime = secs(100);
+    let start = clock.now();
     let issued = Times::default();
     let script = Script::with_lifetime(lifetime);
     script.usually({
         let (issued, clock) = (issued.clone(), clock.clone());
         move |number| {
             issued.note(&clock);
-            match number % 3 {
+            // Down for longer than a token lives, again and again.
+            let elapsed = clock.now().monotonic() - start.monotonic();
+            match elapsed.as_secs() / 150 % 2 {
                 0 => Ok(token(number, lifetime)),
-                _ => Err(ProviderError::transient("down two times of three")),
+                _ => Err(ProviderError::transient("down")),
             }
         }
     });
@@ -177,8 +180,8 @@ async fn an_expired_token_is_never_sent() {
         a_few_turns().await;
         clock.advance(Duration::from_millis(50));
     }
-    assert!(api.seen().len() > 10_000, "{}", api.seen().len());
-    assert!(failed > 0, "there were times without a token");
+    assert!(api.seen().len() > 5_000, "{}", api.seen().len());
+    assert!(failed > 1_000, "{failed} times without a token");
 }
 
 #[tokio::test]
