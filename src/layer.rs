@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::Error,
     handle::AuthHandle,
-    provider::{ErasedProvider, Profile, Provider, ProviderError, Rotation, TokenClient},
+    provider::{ErasedProvider, Provider, TokenClient},
     service::Auth,
     token::Token,
     token_client::HttpTokenClient,
@@ -74,7 +74,6 @@ pub(crate) struct Settings {
     pub(crate) blocked: Option<Error>,
     pub(crate) undeclared: Undeclared,
     pub(crate) replays: bool,
-    memory_only: bool,
 }
 
 // === impl AuthLayer ===
@@ -124,19 +123,18 @@ impl<P: Provider> AuthLayer<P> {
     ///
     /// # Errors
     ///
-    /// *Misconfigured*, where the token cannot be used, or holds a rotating refresh token and it
-    /// was not said where sessions live.
+    /// *Misconfigured*, where the token cannot be used, where it holds a rotating refresh token and
+    /// it was not said where sessions live, or where a session with this key is alive: two would
+    /// spend each other's refresh token.
     pub fn with_session(&self, key: impl Into<String>, token: Token) -> Result<Self, Error> {
-        let settings = &self.core.settings;
         let family = self.core.session.family();
-        check_home(&token, family.profile(), settings.memory_only)?;
         let id = self.core.session.id().with_session_key(key);
         let session = family.session(id, token).map_err(Error::misconfigured)?;
         Ok(Self {
             provider: Arc::clone(&self.provider),
             core: Arc::new(Core {
                 session,
-                settings: Arc::clone(settings),
+                settings: Arc::clone(&self.core.settings),
             }),
         })
     }
@@ -276,22 +274,18 @@ impl<P: Provider> AuthLayerBuilder<P> {
             clock: self.clock,
             keeps_idle_alive: self.keeps_idle_alive,
             caller_waits: self.caller_waits,
+            memory_only: self.memory_only,
             profile: Arc::clone(&profile),
         });
         let id = profile.session().with_session_key(self.session_key);
-        let session = family.empty_session(id);
-        let seeded = self.initial.map_or(Ok(()), |token| {
-            check_home(&token, &profile, self.memory_only)?;
-            session.cell().adopt(token).map_err(Error::misconfigured)
-        });
+        let (session, seeded) = family.first_session(id, self.initial);
         let declared = profile.origins.check().map(drop);
         let declared = declared.and_then(|()| profile.placement.check());
-        let blocked = declared.map_err(Error::misconfigured).and(seeded).err();
+        let blocked = declared.and(seeded).err().map(Error::misconfigured);
         let settings = Settings {
             blocked,
             undeclared: self.undeclared,
             replays: self.replays,
-            memory_only: self.memory_only,
         };
         let settings = Arc::new(settings);
         AuthLayer {
@@ -308,16 +302,4 @@ impl<P> fmt::Debug for AuthLayerBuilder<P> {
             .field("memory_only", &self.memory_only)
             .finish_non_exhaustive()
     }
-}
-
-/// A rotating refresh token must have a home that somebody chose.
-fn check_home(token: &Token, profile: &Profile, memory_only: bool) -> Result<(), Error> {
-    let rotates = profile.rotation != Rotation::Never && token.refresh_token().is_some();
-    if !rotates || memory_only {
-        return Ok(());
-    }
-    Err(Error::misconfigured(ProviderError::misconfigured(
-        "the session starts from a refresh token that may rotate, and nothing says where it lives: \
-         build the layer with `.memory_only()` if a restart may need a new login",
-    )))
 }

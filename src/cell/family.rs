@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Cell, Floor, Session, Ticket, keeper::Keeper, schedule};
 use crate::{
     clock::Clock,
-    provider::{ErasedProvider, Profile, ProviderError, SessionId, TokenClient},
+    provider::{ErasedProvider, Profile, ProviderError, Rotation, SessionId, TokenClient},
     token::Token,
 };
 
@@ -19,6 +19,7 @@ pub(crate) struct Family {
     pub(super) keeper: Keeper,
     pub(super) keeps_idle_alive: bool,
     pub(super) caller_waits: Duration,
+    memory_only: bool,
 }
 
 /// What a family is made of.
@@ -29,6 +30,8 @@ pub(crate) struct FamilyParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keeps_idle_alive: bool,
     pub(crate) caller_waits: Duration,
+    /// It was said aloud that sessions live in memory.
+    pub(crate) memory_only: bool,
 }
 
 // === impl Family ===
@@ -44,6 +47,7 @@ impl Family {
             floor: Arc::new(Floor::new()),
             keeps_idle_alive: parts.keeps_idle_alive,
             caller_waits: parts.caller_waits,
+            memory_only: parts.memory_only,
         })
     }
 
@@ -51,33 +55,64 @@ impl Family {
         &self.profile
     }
 
-    /// A session that starts from nothing.
-    pub(crate) fn empty_session(self: &Arc<Self>, id: SessionId) -> Arc<Session> {
-        let cell = Cell::new(
-            Arc::clone(&self.profile),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.floor),
-            self.keeps_idle_alive,
-        );
-        let session = Session::new(Arc::new(cell), id, Arc::clone(self));
+    /// The session of a new layer. A seed that cannot be used is left out, and said why.
+    pub(crate) fn first_session(
+        self: &Arc<Self>,
+        id: SessionId,
+        seed: Option<Token>,
+    ) -> (Arc<Session>, Result<(), ProviderError>) {
+        let session = self.empty_session(id);
+        let seeded = seed.map_or(Ok(()), |seed| {
+            self.check_home(&seed)?;
+            session.cell().adopt(seed)
+        });
         self.keeper.watch(&session);
-        session
+        (session, seeded)
     }
 
     /// A session that starts from `seed`.
     ///
     /// # Errors
     ///
-    /// *Misconfigured*, where the seed cannot be used.
+    /// *Misconfigured*, where the seed cannot be used, has no home, or where another session of
+    /// this identity is alive: the two would spend each other's refresh tokens.
     pub(crate) fn session(
         self: &Arc<Self>,
         id: SessionId,
         seed: Token,
     ) -> Result<Arc<Session>, ProviderError> {
+        self.check_home(&seed)?;
         let session = self.empty_session(id);
         session.cell().adopt(seed)?;
-        self.keeper.nudge();
+        if !self.keeper.watch(&session) {
+            return Err(ProviderError::misconfigured(
+                "a session with this key is alive: clone its layer, \
+                 or hand the new token to its handle's `replace`",
+            ));
+        }
         Ok(session)
+    }
+
+    fn empty_session(self: &Arc<Self>, id: SessionId) -> Arc<Session> {
+        let cell = Cell::new(
+            Arc::clone(&self.profile),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.floor),
+            self.keeps_idle_alive,
+        );
+        Session::new(Arc::new(cell), id, Arc::clone(self))
+    }
+
+    /// A rotating refresh token must have a home that somebody chose.
+    pub(crate) fn check_home(&self, token: &Token) -> Result<(), ProviderError> {
+        let rotates = self.profile.rotation != Rotation::Never && token.refresh_token().is_some();
+        if !rotates || self.memory_only {
+            return Ok(());
+        }
+        Err(ProviderError::misconfigured(
+            "the session starts from a refresh token that may rotate, and nothing says where it \
+             lives: build the layer with `.memory_only()` if a restart may need a new login",
+        ))
     }
 
     /// Obtains and publishes. If this future is dropped, the ticket ends the flight.

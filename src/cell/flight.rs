@@ -23,7 +23,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::Cell;
+use super::{Cell, State};
 use crate::error::Error;
 
 /// How a flight ended.
@@ -67,6 +67,7 @@ pub(super) struct Place {
 pub(crate) struct Join {
     cell: Arc<Cell>,
     flight: u64,
+    lineage: u64,
     place: Option<Place>,
 }
 
@@ -94,6 +95,11 @@ impl Board {
     pub(super) fn end(&mut self, ending: Ending) -> Vec<Waker> {
         self.flying = false;
         self.last = Some(ending);
+        self.waiters.take()
+    }
+
+    /// Lets all who wait look again.
+    pub(super) fn stir(&mut self) -> Vec<Waker> {
         self.waiters.take()
     }
 
@@ -167,10 +173,11 @@ impl Waiters {
 // === impl Join ===
 
 impl Join {
-    pub(super) fn new(cell: Arc<Cell>, flight: u64) -> Self {
+    pub(super) fn new(cell: &Arc<Cell>, state: &State) -> Self {
         Self {
-            cell,
-            flight,
+            cell: Arc::clone(cell),
+            flight: state.board.flight(),
+            lineage: state.lineage,
             place: None,
         }
     }
@@ -182,6 +189,10 @@ impl Future for Join {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ending> {
         let this = self.get_mut();
         let mut state = this.cell.lock();
+        if state.lineage != this.lineage {
+            // A login came meanwhile, and its token may do.
+            return Poll::Ready(Ending::Superseded);
+        }
         if let Some(ending) = state.board.ending_of(this.flight) {
             return Poll::Ready(ending);
         }

@@ -7,6 +7,7 @@
 //! notice, and the next request starts it on its own.
 
 use std::{
+    collections::HashMap,
     fmt,
     future::poll_fn,
     sync::{Arc, Weak},
@@ -20,7 +21,10 @@ use super::{
     Session, schedule,
     sync::{Mutex, lock},
 };
-use crate::clock::{Clock, Moment};
+use crate::{
+    clock::{Clock, Moment},
+    provider::SessionId,
+};
 
 /// The one that watches over the sessions of a layer.
 #[derive(Clone)]
@@ -31,7 +35,7 @@ pub(crate) struct Keeper {
 
 #[derive(Default)]
 struct List {
-    sessions: Vec<Weak<Session>>,
+    sessions: HashMap<SessionId, Weak<Session>>,
     running: bool,
     nudged: bool,
     waker: Option<Waker>,
@@ -48,15 +52,17 @@ impl Keeper {
         Self { list, clock }
     }
 
-    /// Watches over `session` as well.
-    pub(crate) fn watch(&self, session: &Arc<Session>) {
-        let running = {
-            let mut list = lock(&self.list);
-            list.push(Arc::downgrade(session));
-            list.running
-        };
-        session.cell().set_kept(running);
-        self.nudge();
+    /// Watches over `session` as well, unless one of its identity is alive. Says whether it does.
+    pub(crate) fn watch(&self, session: &Arc<Session>) -> bool {
+        let mut list = lock(&self.list);
+        let added = list.add(session);
+        let running = list.running;
+        drop(list);
+        if added {
+            session.cell().set_kept(running);
+            self.nudge();
+        }
+        added
     }
 
     /// Starts the task on `runtime`, if it is not running.
@@ -85,7 +91,7 @@ impl Keeper {
 
     fn live_sessions(&self) -> Vec<Arc<Session>> {
         let list = lock(&self.list);
-        list.sessions.iter().filter_map(Weak::upgrade).collect()
+        list.sessions.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Forgets sessions that are gone. Without any left, the keeper is no longer running: said
@@ -108,7 +114,9 @@ impl Keeper {
             if std::mem::take(&mut list.nudged) {
                 return Poll::Ready(());
             }
-            list.waker = Some(cx.waker().clone());
+            let old = list.waker.replace(cx.waker().clone());
+            drop(list);
+            drop(old);
             Poll::Pending
         })
         .await;
@@ -124,19 +132,26 @@ impl fmt::Debug for Keeper {
 // === impl List ===
 
 impl List {
-    /// Adds a session. Instead of growing, forgets those that are gone: where no keeper runs,
-    /// nobody else does.
-    fn push(&mut self, session: Weak<Session>) {
+    /// Adds a session, unless one of its identity is alive. Instead of growing, forgets those that
+    /// are gone: where no keeper runs, nobody else does.
+    fn add(&mut self, session: &Arc<Session>) -> bool {
+        let known = self.sessions.get(session.id());
+        if known.is_some_and(|known| known.strong_count() > 0) {
+            return false;
+        }
         if self.sessions.len() == self.sessions.capacity() {
             self.forget_dead();
-            // Room for as many again, so that the next look at all of them is that far away.
+            // Room for as many again, so that this does not happen at every one.
             self.sessions.reserve(self.sessions.len() + 1);
         }
-        self.sessions.push(session);
+        self.sessions
+            .insert(session.id().clone(), Arc::downgrade(session));
+        true
     }
 
     fn forget_dead(&mut self) {
-        self.sessions.retain(|session| session.strong_count() > 0);
+        self.sessions
+            .retain(|_, session| session.strong_count() > 0);
     }
 }
 
@@ -213,22 +228,21 @@ mod tests {
             clock,
             keeps_idle_alive: true,
             caller_waits: Duration::from_secs(30),
+            memory_only: true,
             profile: Arc::clone(&profile),
         });
+        let session = |user: String| {
+            let id = profile.session().with_session_key(user);
+            family.session(id, Token::new("t")).unwrap()
+        };
         let users: Vec<_> = (0..100)
-            .map(|_| {
-                family
-                    .session(profile.session(), Token::new("user"))
-                    .unwrap()
-            })
+            .map(|user| session(format!("user {user}")))
             .collect();
-        for _ in 0..10_000 {
-            family
-                .session(profile.session(), Token::new("visitor"))
-                .unwrap();
+        for visitor in 0..10_000 {
+            session(format!("visitor {visitor}"));
         }
         let watched = lock(&family.keeper.list).sessions.len();
-        assert!((100..500).contains(&watched), "{watched}");
+        assert!((100..1_000).contains(&watched), "{watched}");
         drop(users);
     }
 }

@@ -47,9 +47,12 @@ impl Cell {
         state.login_required = None;
         let snapshot = self.snapshot_of(Arrival { token, headers }, expires, refresh_expires, age);
         self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
-        let wakers = state.watch.changed();
+        // Those who wait for an exchange of the old login may use this token.
+        let waiters = state.board.stir();
+        let watchers = state.watch.changed();
         drop(state);
-        wake(wakers);
+        wake(waiters);
+        wake(watchers);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use crate::{
 /// The failures of one session since its last success.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
+    /// Those in a row that left the session without a good token.
     failures: u32,
     pause: Option<Pause>,
     refused: Option<(Secret, Error)>,
@@ -121,7 +122,6 @@ impl Ledger {
         rules: Rules,
         now: Moment,
     ) -> Error {
-        self.failures = self.failures.saturating_add(1);
         let shared = Error::exchange(error.clone());
         if error.may_have_spent() {
             self.lost(&error, ask);
@@ -199,7 +199,15 @@ impl Ledger {
         }
     }
 
-    fn pause_after(&self, error: &ProviderError, ask: &Ask, rules: Rules, now: Moment) -> Duration {
+    /// Failures count while they hurt. What failed beside a good token is no reason to be slow when
+    /// there is none.
+    fn pause_after(
+        &mut self,
+        error: &ProviderError,
+        ask: &Ask,
+        rules: Rules,
+        now: Moment,
+    ) -> Duration {
         let random = fastrand::f64();
         let own = match error.kind() {
             FailureKind::Refused | FailureKind::Misconfigured => {
@@ -207,6 +215,7 @@ impl Ledger {
             }
             // A lost reply is fetched while the vendor still gives it out, not minutes later.
             _ if ask.access_dead.reached(now) || self.is_replayed(ask, rules, now) => {
+                self.failures = self.failures.saturating_add(1);
                 schedule::pause_without_token(self.failures, random)
             }
             _ => schedule::pause_while_valid(ask.access_dead.remaining(now), random),

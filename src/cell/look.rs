@@ -49,7 +49,7 @@ impl Cell {
             return Look::Use(snapshot);
         }
         if state.board.is_flying() {
-            return Look::Join(Join::new(Arc::clone(self), state.board.flight()));
+            return Look::Join(Join::new(self, &state));
         }
         if state.shut_down {
             return Look::Fail(Error::shut_down());
@@ -70,10 +70,7 @@ impl Cell {
             return Look::Fail(error.retry_at(at, now));
         }
         let ticket = self.begin(&mut state, &snapshot, ask, now);
-        Look::Fly(
-            Box::new(ticket),
-            Join::new(Arc::clone(self), state.board.flight()),
-        )
+        Look::Fly(Box::new(ticket), Join::new(self, &state))
     }
 
     /// Begins a flight beside the requests, if one is due and nothing forbids it. Never waits.

@@ -103,9 +103,11 @@ impl Session {
 
     /// Takes a new login.
     pub(crate) async fn replace(&self, token: Token) -> Result<(), Error> {
+        let family = &self.family;
+        family.check_home(&token).map_err(Error::misconfigured)?;
         // First: a token that cannot be used must not take the place of a stored one that can.
         self.cell.check(&token).map_err(Error::misconfigured)?;
-        let written = self.family.provider.replace(&self.id, &token).await;
+        let written = family.provider.replace(&self.id, &token).await;
         written.map_err(Error::exchange)?;
         self.cell.adopt(token).map_err(Error::misconfigured)?;
         if let Ok(runtime) = Handle::try_current() {

@@ -44,6 +44,20 @@
 //! keeps its session from any other exchange; its callers give up after 30 seconds each. The
 //! crate's token client limits each request.
 //!
+//! # Runtimes
+//!
+//! Exchanges run on the tokio runtime of the caller that found the token missing, with its timer:
+//! build it with `enable_time` (or `enable_all`), since tokio's timer panics without. A runtime that
+//! is shut down ends its exchange, and the next caller begins anew on its own. A current-thread
+//! runtime that is alive and not driven freezes the exchange with it: callers elsewhere give up
+//! after 30 seconds each until it is driven again or dropped.
+//!
+//! # One session, one layer
+//!
+//! Two layers built from the same refresh token know nothing of each other and spend it twice.
+//! Build one, and clone it; [`with_session`](crate::AuthLayer::with_session) refuses a second
+//! sibling with the same key while the first is alive.
+//!
 //! # The vendors
 //!
 //! The adapters were built from public documents and tried against simulators made from the same

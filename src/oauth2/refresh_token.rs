@@ -1,7 +1,7 @@
 //! The refresh token grant (RFC 6749, section 6).
 
 use super::{OAuth2, wire::Grant};
-use crate::provider::{Exchange, Profile, ProviderError};
+use crate::provider::{Exchange, ProviderError};
 
 impl OAuth2 {
     /// A session that a login began: it starts from a seed with a refresh token in it.
@@ -17,7 +17,6 @@ impl OAuth2 {
             client_id.into(),
             Grant::RefreshToken,
         )
-        .profile(Profile::needs_seed)
     }
 }
 

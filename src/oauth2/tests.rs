@@ -288,13 +288,11 @@ fn the_profile_is_what_the_settings_say() {
     let profile = Provider::profile(&client().origins(["https://api.example"]));
     assert_eq!(profile.rotation, Rotation::Never);
     assert_eq!(profile.lost_reply_rule(), LostReply::Harmless);
-    assert!(!profile.needs_seed);
     assert!(profile.origins.check().is_ok());
 
     let profile = Provider::profile(&session());
     assert_eq!(profile.rotation, Rotation::May);
     assert_eq!(profile.lost_reply_rule(), LostReply::LastResort);
-    assert!(profile.needs_seed);
     assert!(
         profile.origins.check().is_err(),
         "nobody said where the API is"

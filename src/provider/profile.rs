@@ -20,7 +20,6 @@ pub struct Profile {
     lost_reply: Option<LostReply>,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) refresh_lifetime: Option<Duration>,
-    pub(crate) needs_seed: bool,
 }
 
 /// Whether refresh tokens rotate.
@@ -83,7 +82,6 @@ impl Profile {
             lost_reply: None,
             lifetime: None,
             refresh_lifetime: None,
-            needs_seed: false,
         }
     }
 
@@ -142,13 +140,6 @@ impl Profile {
     #[must_use]
     pub fn default_refresh_lifetime(mut self, lifetime: Duration) -> Self {
         self.refresh_lifetime = Some(lifetime);
-        self
-    }
-
-    /// Says that a session cannot start by itself: it needs a token from a login first.
-    #[must_use]
-    pub fn needs_seed(mut self) -> Self {
-        self.needs_seed = true;
         self
     }
 

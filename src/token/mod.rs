@@ -226,7 +226,7 @@ impl Token {
         self.refresh_lifetime
     }
 
-    /// This token with the refresh token of `older`, and its expiry, where it has none of its own.
+    /// This token with the refresh token of `older`, where it has none of its own.
     pub(crate) fn inheriting_refresh_from(mut self, older: &Token) -> Self {
         if self.refresh.is_none() {
             self.refresh.clone_from(&older.refresh);

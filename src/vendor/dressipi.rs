@@ -147,7 +147,6 @@ impl Provider for Dressipi {
             .refusal(Refusal::never())
             .rotation(Rotation::May)
             .default_lifetime(LIFETIME)
-            .needs_seed()
     }
 }
 

@@ -151,7 +151,6 @@ impl Provider for Immersve {
             )
             .rotation(Rotation::Must)
             .default_refresh_lifetime(REFRESH_LIFETIME)
-            .needs_seed()
     }
 }
 

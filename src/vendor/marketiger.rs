@@ -109,7 +109,6 @@ impl Provider for Marketiger3D {
             .origins(self.origins.clone().unwrap_or_else(|| self.base.origins()))
             .rotation(Rotation::Must)
             .default_refresh_lifetime(REFRESH_LIFETIME)
-            .needs_seed()
     }
 }
 

@@ -48,7 +48,6 @@ fn the_profile_waits_for_no_refusal() {
     assert_eq!(profile.refusal, Refusal::never());
     assert_eq!(profile.rotation, Rotation::May);
     assert_eq!(profile.lifetime, Some(Duration::from_secs(86_400)));
-    assert!(profile.needs_seed);
     assert_origins(&profile, &["https://shop.example:443"]);
     let headers = profile
         .placement

@@ -120,7 +120,6 @@ fn the_profile_knows_both_environments() {
     assert_eq!(live.refusal, Refusal::default());
     assert!(!live.refusal.has_status(StatusCode::FORBIDDEN));
     assert_eq!(live.refresh_lifetime, Some(Duration::from_secs(2_592_000)));
-    assert!(live.needs_seed);
     let session = live.session();
     assert_eq!(
         (&*session.parts().account, &*session.parts().client),

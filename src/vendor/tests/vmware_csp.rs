@@ -90,7 +90,6 @@ fn the_profile_spends_nothing() {
     assert_eq!(profile.rotation, Rotation::Never);
     assert_eq!(profile.lost_reply_rule(), LostReply::Harmless);
     assert_eq!(profile.lifetime, Some(Duration::from_secs(1799)));
-    assert!(!profile.needs_seed);
     assert_origins(&profile, &["https://vmc.vmware.com:443"]);
 }
 
