@@ -2,8 +2,11 @@
 
 use std::{
     cell::Cell,
+    future::Future,
     ops::Deref,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -14,7 +17,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 use tower::{Service, ServiceBuilder, ServiceExt, util::MapRequest};
 use tower_reauth::{
     Auth, AuthLayer, BoxError, Provider,
@@ -22,9 +25,11 @@ use tower_reauth::{
     test_util::Simulator,
 };
 
-pub(crate) const CALLERS: u32 = 64;
+pub(crate) const CALLERS: u32 = 512;
 /// Each caller sends one request in this time.
-const PACE: Duration = Duration::from_millis(200);
+const PACE: Duration = Duration::from_millis(1_600);
+/// So many requests of a crowd are on their way at once; a program may not open a socket for each.
+const CONNECTIONS: usize = 48;
 
 /// One vendor and its callers.
 #[derive(Clone)]
@@ -54,7 +59,15 @@ pub(crate) struct Notes {
 }
 
 type Get = Request<Empty<Bytes>>;
-type Wrapped<P> = Auth<MapRequest<Client<HttpConnector, Empty<Bytes>>, fn(Get) -> Get>, P>;
+type Hyper = Client<HttpConnector, Empty<Bytes>>;
+type Wrapped<P> = Auth<MapRequest<Few, fn(Get) -> Get>, P>;
+
+/// A hyper client that sends a few requests at once, and lets the others wait for their turn.
+#[derive(Clone)]
+struct Few {
+    client: Hyper,
+    turns: Arc<Semaphore>,
+}
 
 thread_local! {
     /// When the client last got a request on this thread.
@@ -65,6 +78,24 @@ thread_local! {
 fn note_arrival(request: Get) -> Get {
     ARRIVED.set(Some(Instant::now()));
     request
+}
+
+impl Service<Get> for Few {
+    type Response = <Hyper as Service<Get>>::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Get) -> Self::Future {
+        let Self { client, turns } = self.clone();
+        Box::pin(async move {
+            let _turn = turns.acquire().await?;
+            Ok(client.request(request).await?)
+        })
+    }
 }
 
 impl Crowd {
@@ -79,7 +110,10 @@ impl Crowd {
         let service = ServiceBuilder::new()
             .layer(auth.clone())
             .map_request(note_arrival as fn(Get) -> Get)
-            .service(client);
+            .service(Few {
+                client,
+                turns: Arc::new(Semaphore::new(CONNECTIONS)),
+            });
 
         let crowd = Self {
             name,
@@ -104,9 +138,13 @@ impl Crowd {
         self.meeting.wait().await;
     }
 
-    /// Ends the work, and waits for the requests under way.
-    pub(crate) async fn leave(&self) {
+    /// Ends the work.
+    pub(crate) fn call_it_a_day(&self) {
         self.notes().over = true;
+    }
+
+    /// Waits for the requests under way, after the work has ended.
+    pub(crate) async fn leave(&self) {
         self.meeting.wait().await;
     }
 

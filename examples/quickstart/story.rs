@@ -44,6 +44,7 @@ pub(crate) async fn tell(crowds: &[Crowd; 4], stage: &Stage, found: &mut Finding
     outage(vmware, stage, found).await;
     revocation(marketiger, stage, found).await;
     sleep(ENDS_AT.saturating_sub(stage.elapsed())).await;
+    crowds.iter().for_each(Crowd::call_it_a_day);
     for crowd in crowds {
         crowd.leave().await;
     }
