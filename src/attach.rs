@@ -48,7 +48,7 @@ pub(crate) fn admit<B>(
     match (origins.find(request.uri()), undeclared) {
         (Some(origin), _) => Admission::WithToken(origin),
         (None, Undeclared::SendBare) => Admission::Bare,
-        (None, Undeclared::Refuse) => Admission::Refused(Error::origin()),
+        (None, Undeclared::Refuse) => Admission::Refused(Error::origin(request.uri())),
     }
 }
 

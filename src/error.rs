@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
+use http::{Uri, uri::Authority};
+
 use crate::{
     clock::Moment,
     provider::{FailureKind, HeldBack, ProviderError},
@@ -44,8 +46,8 @@ enum Kind {
     Died { panicked: bool },
     /// The exchange is still under way, longer than a caller waits.
     InProgress,
-    /// The request goes to an origin that may not see the token.
-    Origin,
+    /// The request goes to this origin, which may not see the token.
+    Origin(Box<str>),
     /// A setting is wrong.
     Misconfigured(ProviderError),
     /// There is no tokio runtime here to run an exchange on.
@@ -124,10 +126,11 @@ impl Error {
         }
     }
 
-    /// Whether the request was held back because its origin is not declared.
+    /// Whether the request was held back because its origin, which the message names, is not
+    /// declared: see [`Origins`](crate::provider::Origins).
     #[must_use]
     pub fn is_origin(&self) -> bool {
-        matches!(self.0.kind, Kind::Origin)
+        matches!(self.0.kind, Kind::Origin(_))
     }
 
     /// Whether the exchange was still under way when this caller had waited long enough.
@@ -188,8 +191,16 @@ impl Error {
         Self::from(Kind::InProgress)
     }
 
-    pub(crate) fn origin() -> Self {
-        Self::from(Kind::Origin)
+    /// The request to `uri` may not have the token. Its path and query may hold secrets, and so may
+    /// what is before an `@`; none of them is kept.
+    pub(crate) fn origin(uri: &Uri) -> Self {
+        let authority = uri.authority().map_or("", Authority::as_str);
+        let place = authority.rsplit('@').next().unwrap_or_default();
+        let origin = match uri.scheme_str() {
+            Some(scheme) => format!("{scheme}://{place}"),
+            None => place.to_owned(),
+        };
+        Self::from(Kind::Origin(origin.into()))
     }
 
     pub(crate) fn token_request_in_layer() -> Self {
@@ -241,11 +252,15 @@ impl fmt::Display for Error {
                 "the exchange was dropped with the runtime that it ran on; the next call starts anew",
             ),
             Kind::InProgress => f.write_str("an exchange is still under way; it goes on without this caller"),
-            Kind::Origin => f.write_str(
-                "the request goes to an origin that may not see the token, so it was not sent; \
-                 declare the origin at the provider, or send the request bare",
+            Kind::Origin(origin) => write!(
+                f,
+                "the request was not sent, since {origin} is not among the origins that may see the token: \
+                 declare it at the provider, or mark the request with `attach::Bare` to send it without a token",
             ),
-            Kind::NoRuntime => f.write_str("a token is needed, and there is no tokio runtime to obtain it on"),
+            Kind::NoRuntime => f.write_str(
+                "a token is needed, and there is no tokio runtime to obtain it on: \
+                 call from within one, such as a function under `#[tokio::main]`",
+            ),
             Kind::ShutDown => f.write_str("the session was shut down"),
             Kind::Finished => f.write_str("the response future was polled after it had finished"),
         }
@@ -292,6 +307,7 @@ mod tests {
     #[test]
     fn each_error_is_what_its_predicates_say_and_nothing_else() {
         let lost = || ProviderError::unknown_outcome("");
+        let elsewhere = Uri::from_static("https://elsewhere.example");
         let table: [(Error, &[&str]); 14] = [
             (
                 Error::exchange(ProviderError::transient("")),
@@ -322,7 +338,7 @@ mod tests {
             (Error::died(false), &["transient", "unknown outcome"]),
             (Error::died(true), &["transient", "unknown outcome"]),
             (Error::in_progress(), &["transient", "in progress"]),
-            (Error::origin(), &["origin"]),
+            (Error::origin(&elsewhere), &["origin"]),
             (Error::no_runtime(), &["misconfigured"]),
             (Error::shut_down(), &["shut down"]),
         ];
@@ -350,6 +366,23 @@ mod tests {
             "no token could be obtained: down",
             "the text is whole without its source"
         );
-        assert!(Error::origin().source().is_none());
+        assert!(Error::origin(&Uri::from_static("/")).source().is_none());
+    }
+
+    #[test]
+    fn the_origin_is_named_and_nothing_else_of_the_address() {
+        let table = [
+            (
+                "https://user:s3cr3t@api.example:8443/s3cr3t?key=s3cr3t",
+                "https://api.example:8443 is",
+            ),
+            ("http://api.example", "http://api.example is"),
+            ("api.example:443", "since api.example:443 is"),
+        ];
+        for (uri, named) in table {
+            let text = Error::origin(&Uri::from_static(uri)).to_string();
+            assert!(text.contains(named), "{text}");
+            assert!(!text.contains("s3cr3t") && !text.contains('@'), "{text}");
+        }
     }
 }
