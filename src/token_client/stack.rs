@@ -40,6 +40,8 @@ type WithHeaders<S> = SetRequestHeader<SetRequestHeader<S, HeaderValue>, HeaderV
 
 /// What is known about whether a request was sent.
 struct Sending {
+    /// Where to, for errors.
+    place: String,
     body: Watch,
     /// Whether an unread body proves that no credential left.
     body_is_proof: bool,
@@ -89,7 +91,7 @@ where
     let mut limit = pin!(timer(limits)?);
     match within(limit.as_mut(), service.ready()).await {
         Some(Ok(_)) => {}
-        Some(Err(error)) => return Err(not_sent(error.into())),
+        Some(Err(error)) => return Err(not_sent(&place(request.uri()), error.into())),
         None => return Err(ProviderError::transient(NOT_READY)),
     }
     let (request, sending) = prepare(request);
@@ -125,7 +127,7 @@ impl Sending {
             return misconfigured;
         }
         if (unread && self.body_is_proof) || proof::is_connect_failure(&*error) {
-            return not_sent(error);
+            return not_sent(&self.place, error);
         }
         ProviderError::unknown_outcome("the connection broke before the token endpoint answered")
             .because(error)
@@ -133,9 +135,10 @@ impl Sending {
 
     fn timed_out(self) -> ProviderError {
         if self.body.withdraw() && self.body_is_proof {
-            return ProviderError::transient(
-                "the token endpoint was not reached within the time limit",
-            );
+            return ProviderError::transient(format!(
+                "the token endpoint at {} was not reached within the time limit",
+                self.place
+            ));
         }
         ProviderError::unknown_outcome("the token endpoint did not answer within the time limit")
     }
@@ -197,6 +200,7 @@ fn prepare(request: Request<Bytes>) -> (Request<Body>, Sending) {
     }
     let (body, watch) = Body::new(bytes);
     let sending = Sending {
+        place: place(&head.uri),
         body: watch,
         body_is_proof,
     };
@@ -210,9 +214,14 @@ fn head_may_tell(uri: &Uri, headers: &HeaderMap) -> bool {
     uri.query().is_some() || headers.iter().any(secret)
 }
 
-fn not_sent(error: BoxError) -> ProviderError {
-    ProviderError::transient("the token endpoint was not reached, and nothing was sent")
-        .because(error)
+fn not_sent(place: &str, error: BoxError) -> ProviderError {
+    let message = format!("the token endpoint at {place} was not reached, and nothing was sent");
+    ProviderError::transient(message).because(error)
+}
+
+/// Host and port of a URL that was [checked](check), so no name and password are among them.
+fn place(uri: &Uri) -> String {
+    uri.authority().map(ToString::to_string).unwrap_or_default()
 }
 
 const NOT_READY: &str = "the token client was not ready within the time limit; nothing was sent";
