@@ -191,6 +191,10 @@ impl TokenReply {
             429 => ProviderError::throttled(self.retry_after()),
             408 | 409 | 423 | 425 => ProviderError::transient("the vendor asks to try again")
                 .retry_after(self.retry_after()),
+            404 | 405 => ProviderError::misconfigured(
+                "the vendor takes no token requests at this address; \
+                 check the provider's base URL, then its other settings",
+            ),
             400..=499 => ProviderError::misconfigured(
                 "the vendor refused the token request; check the provider's settings",
             ),

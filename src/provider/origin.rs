@@ -19,8 +19,15 @@ pub struct Origin {
 
 /// The origins that may see a session's tokens.
 ///
-/// Parsed from URLs such as `https://api.example.com`; plain http is accepted for a loopback
-/// address only. A list that cannot be parsed keeps its error, which is the answer to every call.
+/// Parsed from URLs such as `https://api.example.com`, of which scheme, host and port count: there
+/// are no wildcards, and a path is ignored. Plain http is accepted for a loopback address only. A
+/// list that cannot be parsed keeps its error, which is the answer to every call.
+///
+/// A request to any other origin is answered with an error that [names](crate::Error::is_origin) it,
+/// and nothing is sent. Either declare the origin, or send the request without a token: one at a time
+/// with [`Bare`](crate::attach::Bare), or all of them with
+/// [`send_bare_elsewhere`](crate::layer::AuthLayerBuilder::send_bare_elsewhere). A request whose URI
+/// is only a path gets the token: its inner service was built for one peer.
 ///
 /// ```
 /// use tower_reauth::provider::Origins;
@@ -50,12 +57,20 @@ impl Origin {
     }
 
     fn parse(text: &str, plain_http_anywhere: bool) -> Result<Self, ProviderError> {
-        let uri: Uri = text.parse().map_err(|_| bad(text, "it is not a URL"))?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| bad(text, "it is not a URL such as https://api.example.com"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(bad(text, "it needs a scheme and a host"));
+            return Err(bad(
+                text,
+                "it needs a scheme and a host, as in https://api.example.com",
+            ));
         };
         if authority.as_str().contains('@') || authority.host().is_empty() {
             return Err(bad(text, "it must be a bare host, with a port at most"));
+        }
+        if authority.host().contains('*') {
+            return Err(bad(text, "there are no wildcards; name each host"));
         }
         let https = *scheme == Scheme::HTTPS;
         if !https && *scheme != Scheme::HTTP {
@@ -64,7 +79,8 @@ impl Origin {
         if !https && !plain_http_anywhere && !is_loopback(authority.host()) {
             return Err(bad(
                 text,
-                "plain http would show the token to the network; use https",
+                "plain http would show the token to the network; \
+                 use https (plain http is for loopback addresses only)",
             ));
         }
         let port = port(authority, https)
@@ -262,6 +278,7 @@ mod tests {
             "http://localhost.evil.example",
             "api.example.com",
             "https://",
+            "https://*.example.com",
             "",
             "ws://x",
         ] {
