@@ -9,7 +9,11 @@ use http::Request;
 use http_body_util::Empty;
 use support::{Api, Script, get, secs, settle};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_reauth::{Error, provider::ProviderError, test_util::ManualClock};
+use tower_reauth::{
+    AuthLayer, Error,
+    provider::{FixedToken, ProviderError},
+    test_util::ManualClock,
+};
 
 const HOUR: u64 = 3_600;
 
@@ -109,4 +113,14 @@ async fn everybody_who_waited_learns_when_to_try_again_as_those_who_come_later_d
     let (waited, late) = delays(ProviderError::transient("down")).await;
     assert!(late.is_some_and(|late| late < secs(2)));
     assert_eq!(waited, [late; 3]);
+}
+
+#[tokio::test]
+async fn a_fixed_token_with_a_line_break_is_a_wrong_setting() {
+    let provider = FixedToken::bearer("t0ken\n").origins(["https://api.example.com"]);
+    let service = AuthLayer::new(provider).layer(Api::accepting_all());
+    let error = service.oneshot(get()).await.unwrap_err();
+    let error = Error::find(&*error).unwrap();
+    assert!(error.is_misconfigured() && !error.is_transient(), "{error}");
+    assert!(error.to_string().contains("line break"), "{error}");
 }

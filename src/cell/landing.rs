@@ -67,7 +67,8 @@ impl Cell {
         match token.access_token() {
             Some(access) => self.profile.placement.headers(access).map_err(|_| {
                 ProviderError::misconfigured(
-                    "the token to start from holds bytes that no header may hold",
+                    "the token to start from holds bytes that no header may hold, \
+                     such as a line break at its end",
                 )
             }),
             None if token.refresh_token().is_some() => Ok(Headers::default()),
@@ -226,7 +227,9 @@ impl Cell {
 
     fn headers(&self, access: &crate::token::Secret) -> Result<Headers, ProviderError> {
         self.profile.placement.headers(access).map_err(|_| {
-            ProviderError::unknown_outcome("the access token holds bytes that no header may hold")
+            ProviderError::unknown_outcome(
+                "the access token holds bytes that no header may hold, such as a line break at its end",
+            )
         })
     }
 

@@ -49,6 +49,11 @@ impl FixedToken {
 
 impl Provider for FixedToken {
     async fn obtain(&self, _exchange: Exchange) -> Result<Token, ProviderError> {
+        self.placement.headers(&self.token).map_err(|_| {
+            ProviderError::misconfigured(
+                "the fixed token holds bytes that no header may hold, such as a line break at its end",
+            )
+        })?;
         Ok(Token::new(self.token.clone()))
     }
 
