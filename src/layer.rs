@@ -32,7 +32,9 @@ use crate::{
 /// ```
 ///
 /// A layer holds one session; all its clones, services and handles share it. When the last of them
-/// is gone, so is the background work. Building one needs no runtime and reads nothing.
+/// is gone, so is the background work. Building one needs no runtime and reads nothing. Calls need a
+/// tokio runtime with timers, and with I/O for the built-in token client: `enable_all` where you build
+/// it by hand, or tokio panics.
 ///
 /// # In a stack
 ///

@@ -34,9 +34,11 @@
 //! | use one of the vendors | [`vendor`], or [`oauth2`] for a plain OAuth 2.0 server |
 //! | write a provider for another vendor | [`provider`] |
 //! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
+//! | learn that a user must log in again | [`Error::is_login_required`] of a failed call, [`AuthHandle::subscribe`](handle::AuthHandle::subscribe) without one |
 //! | know what an error means | [`Error`] |
 //! | send one request without a token | [`attach::Bare`] |
-//! | bring your own client for token requests | [`token_client`] |
+//! | call another host | [`provider::Origins`] |
+//! | bring your own client for token requests, or a corporate CA | [`token_client`] |
 //! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
 //! | know why a number is what it is | [`docs::defaults`] |
 //! | know what it cannot do | [`docs::limitations`] |

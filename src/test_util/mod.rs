@@ -5,23 +5,44 @@
 //! breaks the documented format is answered in the vendor's error form, and counted. Each begins
 //! its life without sessions; [`seed`](Simulator::seed) makes one.
 //!
+//! The layer and the simulator get clones of one clock, so that they agree on what has expired:
+//!
 //! ```
 //! use std::time::Duration;
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::Empty;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_reauth::test_util::{Fault, ManualClock, RetryAfter, SimImmersve};
+//! use tower_reauth::{AuthLayer, BoxError, Token, vendor::Immersve};
 //!
-//! # async fn test() -> std::io::Result<()> {
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), BoxError> {
 //! let clock = ManualClock::new();
-//! let vendor = SimImmersve::builder()
-//!     .clock(clock.clone())
-//!     .origin("https://shop.example")
-//!     .start()
-//!     .await?;
+//! let vendor = SimImmersve::builder().clock(clock.clone()).start().await?;
 //! let seed = vendor.seed();
-//! vendor.faults().next(Fault::Throttle(RetryAfter::Seconds(30)));
 //!
-//! // ... let the client under test use `seed` at `vendor.base_url()` ...
+//! let provider = Immersve::new(vendor.client_application_id(), vendor.origin()).base_url(vendor.base_url());
+//! let auth = AuthLayer::builder(provider)
+//!     .initial(Token::from_pair(seed.access_token, seed.refresh_token))
+//!     .memory_only()
+//!     .clock(clock.clone())
+//!     .build()?;
+//! // Here goes your own service, around this one or in its place.
+//! let client = Client::builder(TokioExecutor::new()).build_http();
+//! let service = ServiceBuilder::new().layer(auth).service(client);
+//!
+//! let get = || Request::get(format!("{}/cards", vendor.base_url())).body(Empty::<Bytes>::new());
+//! assert_eq!(service.clone().oneshot(get()?).await?.status(), 200);
+//!
+//! // The token dies, and the vendor is too busy to give another:
 //! clock.advance(Duration::from_secs(20 * 60));
-//! // ... and then:
+//! vendor.faults().next(Fault::Throttle(RetryAfter::Seconds(30)));
+//! assert!(service.clone().oneshot(get()?).await.is_err());
+//!
+//! clock.advance(Duration::from_secs(30));
+//! assert_eq!(service.clone().oneshot(get()?).await?.status(), 200);
 //! assert_eq!(vendor.counters().spent_twice, 0);
 //! # Ok(())
 //! # }

@@ -26,7 +26,7 @@
 //!   empty or the head may hold the credential: a query, an `authorization` header, or another
 //!   header marked sensitive.
 //! - The client's error, or one behind it, says that no connection came up: `is_connect` of
-//!   hyper-util's error, or an I/O error such as *connection refused*.
+//!   hyper-util's error (known with feature `https`), or an I/O error such as *connection refused*.
 //!
 //! # What a service of your own must do
 //!
@@ -34,6 +34,37 @@
 //! Its errors become the `source` of ours, so they must not show the request. Where it knows
 //! better than these rules what a failure means, its error is a
 //! [`ProviderError`](crate::provider::ProviderError), which is passed on.
+//!
+//! A corporate CA, for example; without feature `https` this is also the way to have a client at all:
+//!
+//! ```no_run
+//! use hyper_rustls::HttpsConnectorBuilder;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! # #[cfg(feature = "https")]
+//! use rustls::{ClientConfig, RootCertStore, pki_types::{CertificateDer, pem::PemObject}};
+//! use tower_reauth::{AuthLayer, BoxError, vendor::VmwareCsp};
+//!
+//! # #[cfg(not(feature = "https"))]
+//! # fn main() {}
+//! # #[cfg(feature = "https")]
+//! # fn main() -> Result<(), BoxError> {
+//! let mut roots = RootCertStore::empty();
+//! roots.add(CertificateDer::from_pem_file("corporate-ca.pem")?)?;
+//! let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+//! let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
+//! let client = Client::builder(TokioExecutor::new())
+//!     .pool_max_idle_per_host(0) // no idle connections
+//!     .retry_canceled_requests(false) // each request once
+//!     .build(https);
+//!
+//! let auth = AuthLayer::builder(VmwareCsp::api_token("your-api-token", ["https://vmc.vmware.com"]))
+//!     .token_client(client)
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The client that the layer wraps is yours as well, and needs the same root certificates.
 //!
 //! # What is zeroed
 //!
