@@ -123,9 +123,12 @@ pub(crate) fn table(crowds: &[Crowd; 4]) {
     }
     let kept_back: u64 = crowds.iter().map(|crowd| crowd.notes().kept_back).sum();
     println!("\n{table}");
-    println!("spent twice: refresh tokens. waited: requests, although their token was valid.");
+    println!("spent twice: refresh tokens that were sent again after they had been used.");
+    println!("waited: requests that had to wait although their token was valid.");
     println!("p50, p99: time that the layer added, from `call` until hyper has the request;");
-    println!("without the {kept_back} requests that had to wait, since there was no valid token.");
+    println!(
+        "without the {kept_back} requests that came when there was no valid token, and waited."
+    );
     if cfg!(debug_assertions) {
         println!("This is a debug build: add --release for times that mean something.");
     }
