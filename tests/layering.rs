@@ -54,7 +54,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // outside
-    ("token_client", &["clock", "provider"]),
+    // `error`: to know what a layer says of a token request that was led through it.
+    ("token_client", &["clock", "error", "provider"]),
     ("oauth2", &["provider", "token"]),
     ("vendor", &["oauth2", "provider", "token"]),
     ("test_util", &["clock"]),

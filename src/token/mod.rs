@@ -255,7 +255,6 @@ impl fmt::Debug for Token {
         let extra: Vec<&str> = self.extra.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Token")
             .field("access_token", &self.access)
-            .field("token_type", &self.token_type.is_some())
             .field("lifetime", &self.lifetime)
             .field("refresh_token", &self.refresh)
             .field("refresh_lifetime", &self.refresh_lifetime)

@@ -2,7 +2,10 @@
 
 use std::{error::Error as StdError, io, iter};
 
-use crate::provider::{FailureKind, HeldBack, ProviderError};
+use crate::{
+    error::Error,
+    provider::{FailureKind, HeldBack, ProviderError},
+};
 
 /// Whether `error`, or an error behind it, can only come from a connection that was never made.
 ///
@@ -26,7 +29,10 @@ pub(super) fn is_connect_failure(error: &(dyn StdError + 'static)) -> bool {
 /// request.
 pub(super) fn misconfiguration(error: &(dyn StdError + 'static)) -> Option<ProviderError> {
     chain(error)
-        .filter_map(|error| error.downcast_ref::<ProviderError>())
+        .filter_map(|error| match error.downcast_ref::<Error>() {
+            Some(layers) => layers.provider_error(),
+            None => error.downcast_ref(),
+        })
         .find(|error| error.kind() == FailureKind::Misconfigured)
         .cloned()
 }
