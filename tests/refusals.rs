@@ -755,3 +755,24 @@ async fn a_straggler_refused_twice_does_not_switch_recovery_off() {
     let response = service.oneshot(get()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+/// The pause after a failed exchange is long where the token is good: nobody is hurt. A server that
+/// refuses the token ends that.
+#[tokio::test]
+async fn a_refusal_does_not_wait_out_a_pause_that_was_meant_for_a_good_token() {
+    let (clock, script, revoked) = (ManualClock::new(), script(), Revoked::default());
+    let known = revoked.clone();
+    let server = Server::new(move |_, token| known.verdict(token));
+    let service = service(&script, &clock, &server);
+    script.next(|_| Err(ProviderError::transient("down for a moment")));
+    clock.advance(secs(DAY - 1_800));
+    assert_eq!(status(&service, get()).await, StatusCode::OK);
+    settle().await;
+    assert_eq!(script.exchanges(), 1, "due, and failed");
+    revoked.revoke("access-0");
+    assert_eq!(status(&service, get()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(script.exchanges(), 1, "it has only just failed");
+    clock.advance(secs(2));
+    assert_eq!(status(&service, get()).await, StatusCode::OK);
+    assert_eq!(script.exchanges(), 2);
+}

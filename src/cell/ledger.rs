@@ -29,6 +29,9 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Pause {
     until: Moment,
+    /// The part of it that counts once the token is refused: where the token was good there was
+    /// no hurry.
+    in_need: Moment,
     /// The part of it that the vendor asked for, and that nobody may skip.
     asked_for: Moment,
     error: Error,
@@ -90,6 +93,7 @@ impl Ledger {
         let pause = self.pause.as_ref()?;
         let until = match ask.reason {
             Reason::Asked => pause.asked_for,
+            Reason::Refused => pause.in_need,
             _ => pause.until,
         };
         (!until.reached(now)).then(|| (pause.error.clone(), until))
@@ -132,10 +136,12 @@ impl Ledger {
         {
             self.refused = Some((refresh.clone(), shared.clone()));
         }
-        let until = now.after(self.pause_after(&error, ask, rules, now));
+        let (pause, in_need) = self.pause_after(&error, ask, rules, now);
         let asked_for = error.delay().map(schedule::capped_delay);
+        let at_least = asked_for.unwrap_or_default();
         self.pause = Some(Pause {
-            until,
+            until: now.after(pause.max(at_least)),
+            in_need: now.after(in_need.max(at_least)),
             asked_for: asked_for.map_or(Moment::PAST, |delay| now.after(delay)),
             error: shared.clone(),
         });
@@ -153,6 +159,7 @@ impl Ledger {
             let pause = schedule::pause_without_token(self.failures, fastrand::f64());
             self.pause = Some(Pause {
                 until: now.after(pause),
+                in_need: now.after(pause),
                 asked_for: Moment::PAST,
                 error: error.clone(),
             });
@@ -200,27 +207,32 @@ impl Ledger {
     }
 
     /// Failures count while they hurt. What failed beside a good token is no reason to be slow when
-    /// there is none.
+    /// there is none: the second pause is for when that token is refused.
     fn pause_after(
         &mut self,
         error: &ProviderError,
         ask: &Ask,
         rules: Rules,
         now: Moment,
-    ) -> Duration {
+    ) -> (Duration, Duration) {
         let random = fastrand::f64();
-        let own = match error.kind() {
+        match error.kind() {
             FailureKind::Refused | FailureKind::Misconfigured => {
-                schedule::pause_before_probe(random)
+                let pause = schedule::pause_before_probe(random);
+                (pause, pause)
             }
             // A lost reply is fetched while the vendor still gives it out, not minutes later.
             _ if ask.access_dead.reached(now) || self.is_replayed(ask, rules, now) => {
                 self.failures = self.failures.saturating_add(1);
-                schedule::pause_without_token(self.failures, random)
+                let pause = schedule::pause_without_token(self.failures, random);
+                (pause, pause)
             }
-            _ => schedule::pause_while_valid(ask.access_dead.remaining(now), random),
-        };
-        own.max(error.delay().map_or(Duration::ZERO, schedule::capped_delay))
+            _ => {
+                let pause = schedule::pause_while_valid(ask.access_dead.remaining(now), random);
+                let in_need = schedule::pause_without_token(self.failures, random);
+                (pause, in_need.min(pause))
+            }
+        }
     }
 
     fn is_replayed(&self, ask: &Ask, rules: Rules, now: Moment) -> bool {

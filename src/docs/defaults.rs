@@ -22,6 +22,7 @@
 //! | what | value | reason |
 //! | --- | --- | --- |
 //! | pause while the token is good | 5 to 10 min at random, at most a quarter of what is left | nobody is hurt yet, and the vendor may be recovering |
+//! | the same, once a server refuses that token | 1 s after the failure | now somebody is hurt |
 //! | pause without a good token | 1 s × 1.6 for each failure in a row, ± 20 %, at most 120 s | every caller gets the last error at once meanwhile |
 //! | `Retry-After` | a floor for both, at most 1 h; after a 429 for all sessions of the layer | vendors count by address or by client, not by session; more than an hour is more likely a mistake |
 //! | 429 without `Retry-After` | 10 s | |
