@@ -776,3 +776,20 @@ async fn a_refusal_does_not_wait_out_a_pause_that_was_meant_for_a_good_token() {
     assert_eq!(status(&service, get()).await, StatusCode::OK);
     assert_eq!(script.exchanges(), 2);
 }
+
+#[tokio::test]
+async fn refusals_found_outside_of_a_runtime_do_not_count_as_exchanges() {
+    let (clock, script) = (ManualClock::new(), script());
+    let layer = session(&script, &clock);
+    let handle = layer.handle();
+    let outside = std::thread::spawn(move || {
+        for _ in 0..10 {
+            assert!(!handle.reject(handle.status().generation));
+        }
+    });
+    outside.join().unwrap();
+    let handle = layer.handle();
+    assert!(handle.reject(handle.status().generation), "one begins");
+    settle().await;
+    assert_eq!(script.exchanges(), 1);
+}

@@ -83,6 +83,11 @@ impl Refusals {
         self.recent.push_back(now);
     }
 
+    /// Takes back that an exchange began for a refusal.
+    pub(super) fn exchange_did_not_begin(&mut self) {
+        self.recent.pop_back();
+    }
+
     /// Notes that an exchange for the refusal of `refused` by `origin` brought `generation`.
     ///
     /// Other origins that are left alone with the refused one stay so with the new one: two that

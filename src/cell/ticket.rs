@@ -84,7 +84,12 @@ impl Ticket {
     /// Ends a flight that never began: nothing is noted, and whoever waits for it looks again.
     pub(crate) fn abandon(mut self) {
         self.landed = true;
-        self.finish(|_, _, _, _| Ending::Superseded);
+        self.finish(|_, state, ask, _| {
+            if ask.reason == Reason::Refused {
+                state.refusals.exchange_did_not_begin();
+            }
+            Ending::Superseded
+        });
     }
 
     fn finish(&self, end: impl FnOnce(&Cell, &mut State, &Ask, Moment) -> Ending) {
