@@ -161,3 +161,24 @@ fn wakers_are_dropped_without_the_lock() {
     let finished = finished.recv_timeout(secs(10));
     assert!(finished.is_ok(), "it waits for a lock that it holds");
 }
+
+/// The clock steps of this test leave the pause over by the wall clock alone, and the keep-alive
+/// due by the monotonic one alone.
+#[test]
+fn a_keeper_that_is_told_to_look_now_finds_something_to_do() {
+    let clock = ManualClock::new();
+    let cell = cell(&clock);
+    let seed = Token::new("access").with_refresh_token("refresh");
+    cell.adopt(seed.with_refresh_lifetime(secs(12 * 3600)))
+        .unwrap();
+    cell.set_kept(true);
+    let due = cell.load().plan.keep_alive.remaining(clock.now());
+    clock.step_wall_back(secs(3_600));
+    clock.advance(due - secs(60));
+    let (ticket, _) = fly(&cell, Need::Asked);
+    ticket.land(Err(ProviderError::transient("down")));
+    clock.step_wall_forward(secs(1_800));
+    clock.advance(secs(60));
+    assert!(cell.keep_alive_at().reached(clock.now()));
+    assert!(cell.attend().is_some(), "else it looks again, and again");
+}
