@@ -42,7 +42,11 @@ struct List {
 }
 
 /// Held by the running task; its end is the keeper's.
-struct Running(Keeper);
+struct Running {
+    keeper: Keeper,
+    /// It has said itself that it ends: from then on another may be running.
+    over: bool,
+}
 
 // === impl Keeper ===
 
@@ -73,7 +77,7 @@ impl Keeper {
         }
         list.running = true;
         drop(list);
-        let running = Running(self.clone());
+        let running = Running::new(self.clone());
         running.tell_sessions(true);
         runtime.spawn(running.run());
     }
@@ -92,15 +96,6 @@ impl Keeper {
     fn live_sessions(&self) -> Vec<Arc<Session>> {
         let list = lock(&self.list);
         list.sessions.values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Forgets sessions that are gone. Without any left, the keeper is no longer running: said
-    /// under the same lock, so that a session that comes now starts it anew.
-    fn forget_dead(&self) -> bool {
-        let mut list = lock(&self.list);
-        list.forget_dead();
-        list.running = !list.sessions.is_empty();
-        list.running
     }
 
     /// Sleeps for `pause`, or until nudged.
@@ -158,20 +153,37 @@ impl List {
 // === impl Running ===
 
 impl Running {
-    async fn run(self) {
-        let keeper = &self.0;
-        while keeper.forget_dead() {
-            let next = self.look_after_all();
-            let pause = next.remaining(keeper.clock.now());
-            keeper.pause(pause.min(schedule::LOOK_AT_LEAST_EVERY)).await;
+    fn new(keeper: Keeper) -> Self {
+        Self {
+            keeper,
+            over: false,
         }
+    }
+
+    async fn run(mut self) {
+        while self.goes_on() {
+            let next = self.look_after_all();
+            let pause = next.remaining(self.keeper.clock.now());
+            let pause = pause.min(schedule::LOOK_AT_LEAST_EVERY);
+            self.keeper.pause(pause).await;
+        }
+    }
+
+    /// Forgets sessions that are gone. Without any left, the keeper is no longer running: said
+    /// under the same lock, so that a session that comes now starts it anew.
+    fn goes_on(&mut self) -> bool {
+        let mut list = lock(&self.keeper.list);
+        list.forget_dead();
+        self.over = list.sessions.is_empty();
+        list.running = !self.over;
+        list.running
     }
 
     /// Looks after whoever needs it, and says when the next one will.
     fn look_after_all(&self) -> Moment {
-        let now = self.0.clock.now();
+        let now = self.keeper.clock.now();
         let mut next = Moment::NEVER;
-        for session in self.0.live_sessions() {
+        for session in self.keeper.live_sessions() {
             if session.cell().keep_alive_at().reached(now) {
                 session.attend();
             }
@@ -181,7 +193,7 @@ impl Running {
     }
 
     fn tell_sessions(&self, kept: bool) {
-        for session in self.0.live_sessions() {
+        for session in self.keeper.live_sessions() {
             session.cell().set_kept(kept);
         }
     }
@@ -189,7 +201,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        lock(&self.0.list).running = false;
+        if self.over {
+            return;
+        }
+        lock(&self.keeper.list).running = false;
         self.tell_sessions(false);
     }
 }
@@ -200,6 +215,7 @@ mod tests {
 
     use bytes::Bytes;
     use http::Request;
+    use tokio::runtime::{Builder, Runtime};
 
     use super::*;
     use crate::{
@@ -217,32 +233,57 @@ mod tests {
         }
     }
 
-    #[test]
-    fn sessions_that_are_gone_leave_nothing_behind_although_no_keeper_runs() {
+    fn family() -> Arc<Family> {
         let provider = FixedToken::bearer("t");
-        let profile = Arc::new(provider.profile());
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
-        let family = Family::new(FamilyParts {
+        Family::new(FamilyParts {
+            profile: Arc::new(provider.profile()),
             provider: Arc::new(provider),
             client: TokenClient::new(Arc::new(NoVendor), Arc::clone(&clock)),
             clock,
             keeps_idle_alive: true,
             caller_waits: Duration::from_secs(30),
             memory_only: true,
-            profile: Arc::clone(&profile),
-        });
-        let session = |user: String| {
-            let id = profile.session().with_session_key(user);
-            family.session(id, Token::new("t")).unwrap()
-        };
+        })
+    }
+
+    /// A session that wants to be kept alive.
+    fn session(family: &Arc<Family>, user: String) -> Arc<Session> {
+        let id = family.profile().session().with_session_key(user);
+        let seed = Token::new("t").with_refresh_token("r");
+        let lifetime = Duration::from_secs(12 * 3_600);
+        family
+            .session(id, seed.with_refresh_lifetime(lifetime))
+            .unwrap()
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn sessions_that_are_gone_leave_nothing_behind_although_no_keeper_runs() {
+        let family = family();
         let users: Vec<_> = (0..100)
-            .map(|user| session(format!("user {user}")))
+            .map(|user| session(&family, format!("user {user}")))
             .collect();
         for visitor in 0..10_000 {
-            session(format!("visitor {visitor}"));
+            session(&family, format!("visitor {visitor}"));
         }
         let watched = lock(&family.keeper.list).sessions.len();
         assert!((100..1_000).contains(&watched), "{watched}");
         drop(users);
+    }
+
+    #[test]
+    fn the_end_of_one_keeper_is_not_the_end_of_the_next() {
+        let (runtime, family) = (runtime(), family());
+        let mut first = Running::new(family.keeper.clone());
+        assert!(!first.goes_on(), "nobody is there");
+        let session = session(&family, "late".into());
+        family.keeper.run_on(runtime.handle());
+        drop(first);
+        assert!(lock(&family.keeper.list).running, "a third would start");
+        drop(session);
     }
 }
