@@ -60,13 +60,28 @@ impl Keeper {
     pub(crate) fn watch(&self, session: &Arc<Session>) -> bool {
         let mut list = lock(&self.list);
         let added = list.add(session);
-        let running = list.running;
+        if added {
+            // Under the list's lock, as in `keep`.
+            session.cell().set_kept(list.running);
+        }
         drop(list);
         if added {
-            session.cell().set_kept(running);
             self.nudge();
         }
         added
+    }
+
+    /// Sees that a keeper watches over `session`, one on `runtime` if none is running.
+    pub(crate) fn keep(&self, session: &Session, runtime: &Handle) {
+        let list = lock(&self.list);
+        if list.running {
+            // The end of one keeper and the start of the next may have reached the session in the
+            // wrong order. Under the list's lock this one cannot end before the word is given.
+            session.cell().set_kept(true);
+            return;
+        }
+        drop(list);
+        self.run_on(runtime);
     }
 
     /// Starts the task on `runtime`, if it is not running.
@@ -285,5 +300,18 @@ mod tests {
         drop(first);
         assert!(lock(&family.keeper.list).running, "a third would start");
         drop(session);
+    }
+
+    #[test]
+    fn a_session_that_heard_of_an_end_too_late_takes_no_lock_for_ever() {
+        let (runtime, family) = (runtime(), family());
+        let session = session(&family, "late".into());
+        family.keeper.run_on(runtime.handle());
+        session.cell().set_kept(false);
+        let needs_attention = || session.cell().load().attention.reached(family.clock.now());
+        assert!(needs_attention());
+        let _within = runtime.enter();
+        session.attend();
+        assert!(!needs_attention());
     }
 }

@@ -33,7 +33,8 @@
 //!
 //! No HTTP, no tokio, no provider: time comes from a [`Clock`], the exchange from whoever holds the
 //! ticket. That leaves two locks (this cell's, and the [`Floor`](ledger::Floor) that the sessions
-//! of a layer share, always taken in this order) and one swapped pointer to be model-checked.
+//! of a layer share, always taken in this order) and one swapped pointer to be model-checked. The
+//! [`keeper`]'s list has a lock of its own, taken before a cell's and never after it.
 
 mod debt;
 mod family;

@@ -128,7 +128,7 @@ impl Session {
 
     fn keep(&self, runtime: &Handle) {
         if self.cell.wants_keeper() {
-            self.family.keeper.run_on(runtime);
+            self.family.keeper.keep(self, runtime);
         }
     }
 
