@@ -8,9 +8,11 @@
 
 use std::{
     fmt,
-    future::{Future, pending},
-    pin::Pin,
+    future::{Future, pending, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::LazyLock,
+    task::Poll,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -45,7 +47,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The clocks of the operating system, with tokio's timer.
 ///
-/// Outside of a tokio runtime there is no timer, and a sleep there does not end.
+/// Outside of a tokio runtime there is no timer, and a sleep there does not end. Nor does one whose
+/// runtime was shut down.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -161,9 +164,22 @@ impl Clock for SystemClock {
     fn sleep(&self, duration: Duration) -> Sleep {
         // Outside of a runtime tokio's timer panics.
         match Handle::try_current() {
-            Ok(_) => Box::pin(tokio::time::sleep(duration)),
+            Ok(_) => Box::pin(outlive(tokio::time::sleep(duration))),
             Err(_) => Box::pin(pending()),
         }
+    }
+}
+
+/// Waits for `timer`, for ever if its runtime is shut down: tokio panics then, and offers no way to
+/// ask. Whoever waits may be a request that was moved to another runtime.
+async fn outlive(timer: tokio::time::Sleep) {
+    let mut timer = pin!(timer);
+    let ended = poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| timer.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(false), |ended| ended.map(|()| true))
+    });
+    if !ended.await {
+        pending::<()>().await;
     }
 }
 

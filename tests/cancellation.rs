@@ -6,6 +6,7 @@
 mod support;
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,10 +16,14 @@ use std::{
 
 use http::StatusCode;
 use support::{Api, Script, get, poll_bare, poll_once, runtime, secs, seed, send, settle};
-use tokio::task::yield_now;
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::yield_now,
+};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
     Auth, AuthLayer, Error, Token,
+    handle::AuthHandle,
     provider::{BoxProvider, Rotation, provider_fn},
     test_util::ManualClock,
 };
@@ -489,4 +494,49 @@ fn a_caller_without_a_runtime_neither_panics_nor_waits_for_a_flight_of_others() 
     script.open(1);
     timed.block_on(caller).unwrap().unwrap();
     assert_eq!(script.exchanges(), 1);
+}
+
+/// A session on the system's clock, with an exchange under way on a runtime with a timer.
+fn flying() -> (Runtime, Script, AuthHandle) {
+    let (runtime, script) = (with_timer(), Script::gated(secs(1800)));
+    let layer = AuthLayer::builder(script.clone()).memory_only();
+    let handle = layer.build().unwrap().handle();
+    runtime.block_on(async {
+        assert!(
+            poll_once(Box::pin(handle.token()).as_mut())
+                .await
+                .is_pending()
+        );
+        settle().await;
+    });
+    assert_eq!(script.exchanges(), 1);
+    (runtime, script, handle)
+}
+
+fn with_timer() -> Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+#[test]
+fn a_caller_that_outlives_the_runtime_it_waited_on_gets_its_token() {
+    let (runtime, script, handle) = flying();
+    let mut caller = pin!(handle.token());
+    let first = with_timer();
+    let polled = first.block_on(poll_once(caller.as_mut()));
+    assert!(polled.is_pending());
+    drop(first);
+    assert!(runtime.block_on(poll_once(caller.as_mut())).is_pending());
+    script.open(1);
+    assert!(runtime.block_on(caller).is_ok());
+}
+
+#[test]
+fn a_caller_on_a_runtime_that_is_gone_gets_its_token() {
+    let (runtime, script, handle) = flying();
+    let gone = with_timer().handle().clone();
+    let mut caller = pin!(handle.token());
+    assert!(gone.block_on(poll_once(caller.as_mut())).is_pending());
+    script.open(1);
+    runtime.block_on(settle());
+    assert!(gone.block_on(caller).is_ok());
 }

@@ -48,7 +48,8 @@
 //!
 //! Exchanges run on the tokio runtime of the caller that found the token missing, with its timer:
 //! build it with `enable_time` (or `enable_all`), since tokio's timer panics without. A runtime that
-//! is shut down ends its exchange, and the next caller begins anew on its own. A current-thread
+//! is shut down ends its exchange, and the next caller begins anew on its own. A caller that waits
+//! there for an exchange elsewhere loses its time limit with the timer, not its token. A current-thread
 //! runtime that is alive and not driven freezes the exchange with it: callers elsewhere give up
 //! after 30 seconds each until it is driven again or dropped.
 //!
