@@ -20,6 +20,7 @@ use support::{Api, ORIGIN, Script, get, secs};
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_reauth::{
     AuthLayer, Error, Provider, Token,
+    oauth2::OAuth2,
     provider::{
         BoxProvider, Exchange, FixedToken, Origins, Placement, Profile, ProviderError, Rotation,
         SessionId, SessionParts, provider_fn,
@@ -172,6 +173,30 @@ fn no_value_shows_a_secret() {
     out.debug("status", &layer.handle().status());
     out.debug("subscription", &layer.handle().subscribe());
     out.hide_the_canary(38);
+}
+
+/// Some token endpoints take a key in the query.
+#[test]
+fn no_value_shows_the_query_of_an_address() {
+    let out = Outputs::default();
+    for address in [
+        format!("https://id.example.com/token?key={CANARY}"),
+        // These cannot be used, and their errors name them.
+        format!("http://id.example.com/token?key={CANARY}"),
+        format!("http://id.example.com/token?key=k@{CANARY}"),
+    ] {
+        let provider = OAuth2::client_credentials(&address, "id", "secret").origins([&address]);
+        out.debug("provider", &provider);
+        out.debug("profile", &Provider::profile(&provider));
+        let layer = AuthLayer::new(provider);
+        out.debug("layer", &layer);
+        let origins = Origins::from([&address]);
+        out.debug("origins", &origins);
+        if let Err(error) = origins.check() {
+            out.error("origins", &error);
+        }
+    }
+    out.hide_the_canary(24);
 }
 
 /// A provider that puts all that it gets into `out`, asks an indiscreet endpoint, and gives

@@ -69,9 +69,11 @@ impl fmt::Debug for SessionId {
 
 impl fmt::Debug for SessionParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A query may hold a key.
+        let shown = self.base_url.split('?').next().unwrap_or_default();
         f.debug_struct("SessionParts")
             .field("vendor", &self.vendor)
-            .field("base_url", &self.base_url)
+            .field("base_url", &shown)
             .finish_non_exhaustive()
     }
 }

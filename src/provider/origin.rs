@@ -211,9 +211,16 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     bare.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// The host is shown: it was written by the application's author. Nothing before an `@` is.
+/// The host is shown: it was written by the application's author. Nothing before an `@` is, and
+/// nothing behind a `?`.
 fn bad(text: &str, why: &'static str) -> ProviderError {
-    let shown = text.rsplit('@').next().unwrap_or_default();
+    let shown = match (text.rsplit_once('@'), text.split_once('?')) {
+        (None, None) => text,
+        (Some((_, host)), None) => host,
+        (None, Some((host, _))) => host,
+        // Either may be part of the other's secret.
+        (Some(_), Some(_)) => "…",
+    };
     ProviderError::misconfigured(format!("the origin {shown:?} cannot be used: {why}"))
 }
 

@@ -1,12 +1,15 @@
 //! The address that a setting names.
 
+use std::fmt;
+
 use http::{Uri, uri::Scheme};
 
 use crate::provider::{Origins, ProviderError};
 
 /// Where token requests go: a URL as somebody wrote it, checked. A bad one keeps its error, which
-/// is the answer to every exchange. `Debug` never shows a password in it.
-#[derive(Clone, Debug)]
+/// is the answer to every exchange. `Debug` shows where it is and no more: a query, or a name and
+/// password, may hold secrets.
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     url: Result<Box<str>, ProviderError>,
     origins: Origins,
@@ -67,6 +70,14 @@ impl Endpoint {
 }
 
 /// Whether `url` has a scheme that HTTP is spoken over, and a host with a port at most.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
+}
+
 fn is_absolute(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return false;
