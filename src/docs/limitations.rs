@@ -27,6 +27,12 @@
 //! caller gets the refusal, and the next request a newer token. Requests that fail without an
 //! answer (a reset connection) are never sent again by this layer.
 //!
+//! # Refusals inside a body
+//!
+//! A refusal is told by a response's head. A vendor that answers 200 and says it in the body, and a
+//! gRPC call that is refused in its trailers after it had begun, are not recognised: tell the layer
+//! by [`AuthHandle::reject`](crate::handle::AuthHandle::reject).
+//!
 //! # Memory only
 //!
 //! Sessions live in the process. A refresh token that was rotated is lost with it, and a restart

@@ -51,6 +51,11 @@ pub enum LostReply {
 }
 
 /// Which responses of an API say that the token is not good.
+///
+/// The status decides, with two exceptions. A `WWW-Authenticate` that asks for more *scope* (RFC
+/// 6750, section 3.1) is no refusal of the token: a newer one would not help. And a gRPC call over
+/// HTTP/2 is refused by the gRPC status UNAUTHENTICATED in the headers of its response; where they
+/// hold any gRPC status, that of HTTP is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     statuses: Vec<StatusCode>,
@@ -158,7 +163,7 @@ impl Profile {
 // === impl Refusal ===
 
 impl Refusal {
-    /// No response says so: for a vendor whose API never refuses a token, or a token that cannot
+    /// No response says so, of gRPC neither: for a vendor whose API never refuses a token, or a token that cannot
     /// be refreshed.
     #[must_use]
     pub fn never() -> Self {
@@ -173,6 +178,10 @@ impl Refusal {
         Self {
             statuses: statuses.into_iter().collect(),
         }
+    }
+
+    pub(crate) fn is_never(&self) -> bool {
+        self.statuses.is_empty()
     }
 
     pub(crate) fn has_status(&self, status: StatusCode) -> bool {

@@ -1,0 +1,148 @@
+use http::StatusCode;
+
+use super::*;
+
+fn response(status: u16, headers: &[(&'static str, &'static [u8])]) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    for (name, value) in headers {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        response.headers_mut().append(*name, value);
+    }
+    response
+}
+
+fn challenged(challenges: &[&'static str]) -> bool {
+    let headers = challenges
+        .iter()
+        .map(|challenge| ("www-authenticate", challenge.as_bytes()));
+    let headers: Vec<_> = headers.collect();
+    refuses(&response(401, &headers), &Refusal::default())
+}
+
+fn grpc(status: u16, headers: &[(&'static str, &'static [u8])], refusal: &Refusal) -> bool {
+    let mut response = response(status, headers);
+    *response.version_mut() = Version::HTTP_2;
+    refuses(&response, refusal)
+}
+
+#[test]
+fn a_401_is_a_refusal_whatever_it_says_of_the_token() {
+    assert!(challenged(&[]), "no challenge");
+    assert!(challenged(&["Bearer"]), "no error");
+    assert!(challenged(&[r#"Bearer realm="api""#]));
+    assert!(challenged(&[r#"Bearer error="invalid_token""#]));
+    assert!(challenged(&[r#"Bearer error="a_vendors_own""#]));
+    assert!(challenged(&[r#"Basic realm="x""#]), "another scheme");
+}
+
+#[test]
+fn a_401_that_asks_for_more_scope_is_no_refusal_of_the_token() {
+    for challenges in [
+        &[r#"Bearer error="insufficient_scope""#][..],
+        &[r#"bEARER realm="a, b", ERROR=insufficient_scope, scope="x y""#],
+        &[r#"Bearer error="insufficient\_scope""#],
+        &[r#"Basic realm="x", Bearer error="insufficient_scope", Digest nonce="n""#],
+        &[r#"Basic realm="x""#, r#"Bearer error="insufficient_scope""#],
+    ] {
+        assert!(!challenged(challenges), "{challenges:?}");
+    }
+}
+
+#[test]
+fn a_challenge_for_another_scheme_or_inside_a_text_does_not_speak_for_ours() {
+    assert!(challenged(&[r#"Digest error="insufficient_scope""#]));
+    assert!(challenged(&[
+        r#"Bearer realm="Bearer error=\"insufficient_scope\"""#
+    ]));
+    assert!(challenged(&[
+        r#"Bearer error_description="insufficient_scope""#
+    ]));
+}
+
+#[test]
+fn of_several_challenges_one_that_refuses_the_token_is_enough() {
+    let scope = r#"Bearer realm="a", error="insufficient_scope""#;
+    let token = r#"Bearer realm="b", error="invalid_token""#;
+    assert!(challenged(&[scope, token]));
+    assert!(challenged(&[token, scope]));
+    assert!(challenged(&[scope, "Bearer"]));
+    let both = r#"Bearer error="insufficient_scope", Bearer error="invalid_token""#;
+    assert!(challenged(&[both]));
+    let twice = r#"Bearer error="insufficient_scope", error="invalid_token""#;
+    assert!(challenged(&[twice]));
+}
+
+#[test]
+fn a_challenge_that_cannot_be_read_is_a_refusal() {
+    let scope = r#"Bearer error="insufficient_scope""#;
+    for bad in [
+        "",
+        "=",
+        "Bearer error=\"insufficient_scope",
+        "Bearer a b c",
+        "Negotiate YQ==",
+    ] {
+        assert!(challenged(&[bad]), "{bad}");
+    }
+    assert!(challenged(&[scope, "Negotiate YQ=="]));
+    let headers: &[(_, &[u8])] = &[
+        ("www-authenticate", scope.as_bytes()),
+        ("www-authenticate", b"Bearer realm=\"\xff\""),
+    ];
+    assert!(refuses(&response(401, headers), &Refusal::default()));
+}
+
+#[test]
+fn the_profile_says_which_statuses_refuse_and_a_challenge_may_deny_it() {
+    let refusal = Refusal::statuses([403, 419, 400].map(|s| StatusCode::from_u16(s).unwrap()));
+    for status in [403, 419, 400] {
+        assert!(refuses(&response(status, &[]), &refusal), "{status}");
+    }
+    assert!(!refuses(&response(401, &[]), &refusal));
+    let scope: (_, &[u8]) = ("www-authenticate", br#"Bearer error="insufficient_scope""#);
+    assert!(
+        !refuses(&response(403, &[scope]), &refusal),
+        "RFC 6750's own form"
+    );
+}
+
+#[test]
+fn grpc_refuses_by_its_own_status_and_then_http_has_no_say() {
+    let refusal = Refusal::default();
+    for content in [
+        &b"application/grpc"[..],
+        b"application/grpc+proto",
+        b"Application/gRPC; a=b",
+    ] {
+        let content: (_, &'static [u8]) = ("content-type", content);
+        assert!(grpc(200, &[content, ("grpc-status", b"16")], &refusal));
+        for other in [&b"0"[..], b"7", b"14", b"160", b"1"] {
+            let other: (_, &'static [u8]) = ("grpc-status", other);
+            assert!(!grpc(200, &[content, other], &refusal), "{other:?}");
+            assert!(!grpc(401, &[content, other], &refusal), "{other:?}");
+        }
+    }
+}
+
+#[test]
+fn grpc_without_a_status_in_its_headers_is_judged_by_that_of_http() {
+    let refusal = Refusal::default();
+    let content: (_, &[u8]) = ("content-type", b"application/grpc");
+    let html: (_, &[u8]) = ("content-type", b"text/html");
+    assert!(!grpc(200, &[content], &refusal), "committed");
+    assert!(grpc(401, &[content], &refusal), "a gateway that knows gRPC");
+    assert!(grpc(401, &[html], &refusal), "a gateway that does not");
+    assert!(!grpc(200, &[html, ("grpc-status", b"16")], &refusal));
+    assert!(!grpc(200, &[("grpc-status", b"16")], &refusal));
+}
+
+#[test]
+fn where_nothing_is_a_refusal_grpc_is_none_either_and_http_1_carries_no_grpc() {
+    let headers: &[(_, &[u8])] = &[
+        ("content-type", b"application/grpc"),
+        ("grpc-status", b"16"),
+    ];
+    assert!(!grpc(200, headers, &Refusal::never()));
+    assert!(!refuses(&response(200, headers), &Refusal::default()));
+}
