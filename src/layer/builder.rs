@@ -1,0 +1,172 @@
+//! How a layer is configured.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{AuthLayer, Core, Settings};
+use crate::{
+    attach::Undeclared,
+    cell::{Family, FamilyParts, schedule},
+    clock::{Clock, SystemClock},
+    error::Error,
+    provider::{ErasedProvider, Provider, TokenClient},
+    token::Token,
+    token_client::HttpTokenClient,
+};
+
+/// Configures an [`AuthLayer`].
+///
+/// Made by [`AuthLayer::builder`].
+pub struct AuthLayerBuilder<P> {
+    provider: P,
+    initial: Option<Token>,
+    session_key: String,
+    memory_only: bool,
+    keeps_idle_alive: bool,
+    replays: bool,
+    undeclared: Undeclared,
+    caller_waits: Duration,
+    token_client: HttpTokenClient,
+    clock: Arc<dyn Clock>,
+}
+
+// === impl AuthLayerBuilder ===
+
+impl<P: Provider> AuthLayerBuilder<P> {
+    pub(super) fn new(provider: P) -> Self {
+        Self {
+            provider,
+            initial: None,
+            session_key: String::new(),
+            memory_only: false,
+            keeps_idle_alive: true,
+            replays: true,
+            undeclared: Undeclared::default(),
+            caller_waits: schedule::CALLER_WAITS,
+            token_client: HttpTokenClient::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The token that the session starts from.
+    #[must_use]
+    pub fn initial(mut self, token: Token) -> Self {
+        self.initial = Some(token);
+        self
+    }
+
+    /// The application's own key for this session, a user or a tenant. It is never shown.
+    #[must_use]
+    pub fn session_key(mut self, key: impl Into<String>) -> Self {
+        self.session_key = key.into();
+        self
+    }
+
+    /// Says aloud that sessions live in memory only: a rotated refresh token dies with the
+    /// process, and a restart needs a new login.
+    #[must_use]
+    pub fn memory_only(mut self) -> Self {
+        self.memory_only = true;
+        self
+    }
+
+    /// The client that token requests travel on, instead of the built-in one: any tower service
+    /// over `http`, or an [`HttpTokenClient`] with limits of your own. Never the client that this
+    /// layer wraps: a token request that meets the layer is answered with an error.
+    #[must_use]
+    pub fn token_client(mut self, client: impl Into<HttpTokenClient>) -> Self {
+        self.token_client = client.into();
+        self
+    }
+
+    /// Whether a refresh token that would die unused is exchanged although no request asks for it.
+    /// On by default; it begins with the first call or with [`AuthHandle::start`](crate::handle::AuthHandle::start).
+    #[must_use]
+    pub fn keep_idle_sessions_alive(mut self, keep: bool) -> Self {
+        self.keeps_idle_alive = keep;
+        self
+    }
+
+    /// Whether a refused request is sent once more with a newer token. On by default; off, nothing
+    /// is kept for it.
+    #[must_use]
+    pub fn replay(mut self, replay: bool) -> Self {
+        self.replays = replay;
+        self
+    }
+
+    /// Sends requests to undeclared origins without a token, instead of answering them with an
+    /// error.
+    #[must_use]
+    pub fn send_bare_elsewhere(mut self) -> Self {
+        self.undeclared = Undeclared::SendBare;
+        self
+    }
+
+    /// How long a request without a usable token waits for the exchange: 30 seconds by default.
+    /// The exchange itself goes on.
+    #[must_use]
+    pub fn wait_at_most(mut self, wait: Duration) -> Self {
+        self.caller_waits = wait;
+        self
+    }
+
+    /// Where the time comes from; for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Builds the layer.
+    ///
+    /// # Errors
+    ///
+    /// *Misconfigured*, naming what is missing: no origin or an unusable one, a rotating refresh
+    /// token with no home, a token or a fixed header value that no header can hold.
+    pub fn build(self) -> Result<AuthLayer<P>, Error> {
+        let layer = self.assemble();
+        match &layer.core.settings.blocked {
+            Some(error) => Err(error.clone()),
+            None => Ok(layer),
+        }
+    }
+
+    /// Builds the layer, wrong settings and all: they are kept as the answer to every call.
+    pub(super) fn assemble(self) -> AuthLayer<P> {
+        let provider = Arc::new(self.provider);
+        let profile = Arc::new(provider.profile());
+        let family = Family::new(FamilyParts {
+            provider: Arc::clone(&provider) as Arc<dyn ErasedProvider>,
+            client: TokenClient::new(self.token_client.into_transport(), Arc::clone(&self.clock)),
+            clock: self.clock,
+            keeps_idle_alive: self.keeps_idle_alive,
+            caller_waits: self.caller_waits,
+            memory_only: self.memory_only,
+            profile: Arc::clone(&profile),
+        });
+        let id = profile.session().with_session_key(self.session_key);
+        let (session, seeded) = family.first_session(id, self.initial);
+        let declared = profile.origins.check().map(drop);
+        let declared = declared.and_then(|()| profile.placement.check());
+        let blocked = declared.and(seeded).err().map(Error::misconfigured);
+        let settings = Settings {
+            blocked,
+            undeclared: self.undeclared,
+            replays: self.replays,
+        };
+        let settings = Arc::new(settings);
+        AuthLayer {
+            provider,
+            core: Arc::new(Core { session, settings }),
+        }
+    }
+}
+
+impl<P> fmt::Debug for AuthLayerBuilder<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthLayerBuilder")
+            .field("initial", &self.initial)
+            .field("memory_only", &self.memory_only)
+            .finish_non_exhaustive()
+    }
+}
