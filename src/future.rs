@@ -15,13 +15,14 @@ use pin_project::pin_project;
 use tower::Service;
 
 use self::recovery::recover;
-pub(crate) use self::recovery::{Second, send_when_usable};
+pub(crate) use self::recovery::{Chance, Second, send_when_usable};
 use crate::{
     cell::Generation,
     challenge,
     error::{BoxError, Error},
     layer::Core,
     provider::OriginIndex,
+    replay::Replay,
 };
 
 /// The response future of [`Auth`](crate::Auth).
@@ -48,8 +49,7 @@ enum State<F, R, S, B> {
     AwaitResponse {
         #[pin]
         response: F,
-        sent: Option<Sent>,
-        second: Option<Box<Second<S, B>>>,
+        sent: Option<(Sent, Chance<S, B>)>,
     },
     /// Awaits a token first, or a newer one after a refusal. Rare, and so boxed.
     AwaitToken { outcome: Outcome<R> },
@@ -82,12 +82,11 @@ where
         }
     }
 
-    pub(crate) fn sent(response: S::Future, sent: Sent, second: Option<Box<Second<S, B>>>) -> Self {
+    pub(crate) fn sent(response: S::Future, sent: Sent, second: Chance<S, B>) -> Self {
         Self {
             state: State::AwaitResponse {
                 response,
-                sent: Some(sent),
-                second,
+                sent: Some((sent, second)),
             },
         }
     }
@@ -123,20 +122,19 @@ where
                 }
                 StateProj::AwaitBare { response } => return response.poll(cx).map_err(Into::into),
                 StateProj::AwaitToken { outcome } => return outcome.as_mut().poll(cx),
-                StateProj::AwaitResponse {
-                    response,
-                    sent,
-                    second,
-                } => {
+                StateProj::AwaitResponse { response, sent } => {
                     let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    let Some(sent) = sent.take_if(|sent| sent.is_refused_by(&response)) else {
+                    // Taken in any case: a body need not be kept once its answer is there.
+                    let refused = sent
+                        .take()
+                        .filter(|(sent, _)| sent.is_refused_by(&response));
+                    let Some((sent, second)) = refused else {
                         return Poll::Ready(Ok(response));
                     };
-                    let Some(second) = second.take() else {
-                        sent.reject();
-                        return Poll::Ready(Ok(response));
-                    };
-                    recover(sent, response, second)
+                    match second {
+                        Ok(second) => recover(sent, response, second),
+                        Err(why) => return Poll::Ready(Ok(sent.only_once(response, why))),
+                    }
                 }
             };
             // AwaitResponse → AwaitToken, once.
@@ -165,7 +163,9 @@ impl Sent {
 
     /// The refusal of a request that cannot be sent again: its caller gets the response, and the
     /// next request a newer token.
-    fn reject(&self) {
+    fn only_once<B>(&self, mut refusal: Response<B>, why: Replay) -> Response<B> {
         self.core.session.reject(self.generation, self.origin);
+        why.mark(&mut refusal);
+        refusal
     }
 }

@@ -36,6 +36,7 @@
 //! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
 //! | learn that a user must log in again | [`Error::is_login_required`] of a failed call, [`AuthHandle::subscribe`](handle::AuthHandle::subscribe) without one |
 //! | know what an error means | [`Error`] |
+//! | know whether a request was sent again, and why not | [`replay::Replay`] |
 //! | send one request without a token | [`attach::Bare`] |
 //! | call another host | [`provider::Origins`] |
 //! | bring your own client for token requests, or a corporate CA | [`token_client`] |
@@ -65,7 +66,7 @@ pub mod handle;
 pub mod layer;
 pub mod oauth2;
 pub mod provider;
-mod replay;
+pub mod replay;
 mod service;
 #[cfg(feature = "test-util")]
 pub mod test_util;

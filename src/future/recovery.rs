@@ -11,8 +11,11 @@ use crate::{
     error::BoxError,
     layer::Core,
     provider::{Headers, OriginIndex},
-    replay,
+    replay::{self, Replay},
 };
+
+/// The means to send a request a second time, or why there are none.
+pub(crate) type Chance<S, B> = Result<Box<Second<S, B>>, Replay>;
 
 /// What is needed to send a request a second time.
 pub(crate) struct Second<S, B> {
@@ -24,12 +27,12 @@ pub(crate) struct Second<S, B> {
 
 impl<S: Clone, B: 'static> Second<S, B> {
     /// The means to send `request` again, where that is wanted and possible.
-    pub(crate) fn of(core: &Core, service: &S, request: &Request<B>) -> Option<Box<Self>> {
+    pub(crate) fn of(core: &Core, service: &S, request: &Request<B>) -> Chance<S, B> {
         if !core.settings.replays {
-            return None;
+            return Err(Replay::SwitchedOff);
         }
-        let request = replay::spare(request)?;
-        Some(Box::new(Self {
+        let request = replay::spare(request).ok_or(Replay::NotReplayable)?;
+        Ok(Box::new(Self {
             service: service.clone(),
             request,
         }))
@@ -79,18 +82,15 @@ where
         return Ok(response);
     }
     match second {
-        Some(second) => recover(sent, response, second).await,
-        None => {
-            sent.reject();
-            Ok(response)
-        }
+        Ok(second) => recover(sent, response, second).await,
+        Err(why) => Ok(sent.only_once(response, why)),
     }
 }
 
 /// Sends a refused request once more with a newer token. Without one, the refusal is the answer.
 pub(super) async fn recover<S, B, ResBody>(
     sent: Sent,
-    refusal: Response<ResBody>,
+    mut refusal: Response<ResBody>,
     second: Box<Second<S, B>>,
 ) -> Result<Response<ResBody>, BoxError>
 where
@@ -99,11 +99,12 @@ where
 {
     let session = &sent.core.session;
     let Ok(newer) = session.newer_than(sent.generation, sent.origin).await else {
+        Replay::NoNewerToken.mark(&mut refusal);
         return Ok(refusal);
     };
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refusal);
-    let response = second.send(&newer.headers).await?;
+    let mut response = second.send(&newer.headers).await?;
     let (generation, origin) = (newer.generation, sent.origin);
     if sent.is_refused_by(&response) {
         session.cell().not_cured(generation, origin);
@@ -112,5 +113,6 @@ where
     } else {
         session.cell().cured(generation, origin);
     }
+    Replay::Replayed.mark(&mut response);
     Ok(response)
 }

@@ -5,7 +5,10 @@
 //! to be had where the body is empty, or a whole buffer that is shared and not copied; the types
 //! are recognised at run time, so that no bound and no type parameter is needed, and the check is a
 //! constant in optimised builds. A body of any other kind is sent as it is; if its request is
-//! refused, the exchange still happens, and the response goes to the caller.
+//! refused, the exchange still happens, and the response goes to the caller. What became of a refused
+//! request is said by [`Replay`], on its response.
+
+mod outcome;
 
 use std::{any::Any, convert::Infallible, io};
 
@@ -16,6 +19,8 @@ use http_body_util::{
     BodyExt, Empty, Full,
     combinators::{BoxBody, UnsyncBoxBody},
 };
+
+pub use self::outcome::Replay;
 
 use crate::error::BoxError;
 

@@ -1,0 +1,41 @@
+//! What became of a refused request.
+
+/// What became of a refused request: an extension of its response.
+///
+/// Only responses to requests whose token was refused have it, so it tells a refusal of the token
+/// from other answers with the same status, and says why the caller sees it all the same.
+///
+/// ```
+/// use tower_reauth::replay::Replay;
+///
+/// fn complain<B>(response: &http::Response<B>) -> Option<&'static str> {
+///     match response.extensions().get()? {
+///         Replay::Replayed => response.status().is_client_error().then_some("refused twice"),
+///         Replay::NoNewerToken => Some("refused, and there is no newer token"),
+///         _ => Some("refused, and sent only once; the next request gets a newer token"),
+///     }
+/// }
+/// # assert_eq!(complain(&http::Response::new(())), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Replay {
+    /// The request was sent again with a newer token. This is the answer to that, good or bad.
+    Replayed,
+    /// There was no newer token: the exchange failed, brought the same one, or took longer than a
+    /// caller waits, or this origin is left alone for a while after a refusal that was not cured.
+    NoNewerToken,
+    /// The body is of a type that cannot be sent twice.
+    NotReplayable,
+    /// Replay is [switched off](crate::layer::AuthLayerBuilder::replay).
+    SwitchedOff,
+}
+
+// === impl Replay ===
+
+impl Replay {
+    /// Leaves itself on `response`.
+    pub(crate) fn mark<B>(self, response: &mut http::Response<B>) {
+        response.extensions_mut().insert(self);
+    }
+}
