@@ -9,13 +9,8 @@ use tower::Layer;
 pub use self::builder::AuthLayerBuilder;
 
 use crate::{
-    attach::Undeclared,
-    cell::Session,
-    error::Error,
-    handle::AuthHandle,
-    provider::Provider,
-    service::Auth,
-    token::Token,
+    attach::Undeclared, cell::Session, error::Error, handle::AuthHandle, provider::Provider,
+    service::Auth, token::Token,
 };
 
 /// Keeps every request of the services that it wraps authenticated.
