@@ -249,6 +249,51 @@ async fn shutting_down_waits_for_the_flight_and_for_what_is_owed_and_begins_noth
     handle.shutdown().await;
 }
 
+#[tokio::test]
+async fn the_provider_is_asked_to_settle_whatever_became_of_the_exchange() {
+    let clock = ManualClock::new();
+    let saving = Saving::new(Script::gated(HOUR), &clock, 0);
+    let layer = saving.layer();
+    let handle = layer.handle();
+    saving
+        .script
+        .next(|_| Err(ProviderError::transient("down")));
+    saving.script.open(1);
+    handle.token().await.unwrap_err();
+    settle().await;
+    assert_eq!(saving.tries(), 1, "it failed");
+    let mut asking = Box::pin(handle.refresh());
+    assert!(poll_once(asking.as_mut()).await.is_pending());
+    drop(asking);
+    settle().await;
+    handle.replace(Token::new("login")).await.unwrap();
+    saving.script.open(1);
+    settle().await;
+    assert_eq!(saving.script.exchanges(), 2);
+    assert_eq!(saving.tries(), 2, "a login took the place of its token");
+}
+
+#[test]
+fn shutting_down_settles_what_died_with_its_runtime() {
+    let clock = ManualClock::new();
+    let saving = Saving::new(Script::gated(HOUR), &clock, 0);
+    let layer = saving.layer();
+    let handle = layer.handle();
+    let first = runtime();
+    first.block_on(async {
+        assert!(
+            poll_once(Box::pin(handle.token()).as_mut())
+                .await
+                .is_pending()
+        );
+        settle().await;
+    });
+    drop(first);
+    assert_eq!(saving.script.exchanges(), 1);
+    runtime().block_on(handle.shutdown());
+    assert_eq!(saving.tries(), 1);
+}
+
 #[test]
 fn shutting_down_pays_what_a_dead_runtime_left_owing() {
     let clock = ManualClock::new();

@@ -96,6 +96,8 @@ impl Ticket {
         let cell = &self.cell;
         let now = cell.now();
         let mut state = cell.lock();
+        // What the provider did beside asking is its own affair, whatever becomes of the answer.
+        state.owed |= self.ask.sent_at.is_some();
         let ending = if state.lineage == self.lineage {
             end(cell, &mut state, &self.ask, now)
         } else {
