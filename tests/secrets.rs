@@ -184,6 +184,7 @@ fn no_value_shows_the_query_of_an_address() {
         // These cannot be used, and their errors name them.
         format!("http://id.example.com/token?key={CANARY}"),
         format!("http://id.example.com/token?key=k@{CANARY}"),
+        format!("https://user:{CANARY}?x@id.example.com/token"),
     ] {
         let provider = OAuth2::client_credentials(&address, "id", "secret").origins([&address]);
         out.debug("provider", &provider);
@@ -196,7 +197,7 @@ fn no_value_shows_the_query_of_an_address() {
             out.error("origins", &error);
         }
     }
-    out.hide_the_canary(24);
+    out.hide_the_canary(32);
 }
 
 /// A provider that puts all that it gets into `out`, asks an indiscreet endpoint, and gives

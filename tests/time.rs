@@ -432,3 +432,16 @@ async fn a_token_that_arrives_dead_does_not_take_the_place_of_a_good_one() {
     );
     assert_eq!(api.seen()[3], "Bearer access-2");
 }
+
+#[tokio::test]
+async fn a_default_lifetime_of_zero_is_no_default() {
+    let clock = ManualClock::new();
+    let script =
+        Script::with_lifetime(HOUR).profile(|profile| profile.default_lifetime(Duration::ZERO));
+    script.usually(|number| Ok(Token::new(format!("opaque-{number}"))));
+    let handle = script.layer(&clock).build().unwrap().handle();
+    handle.token().await.unwrap();
+    clock.advance(HOUR);
+    assert!(handle.status().usable, "used until a server refuses it");
+    assert_eq!(script.exchanges(), 1);
+}

@@ -69,8 +69,11 @@ impl fmt::Debug for SessionId {
 
 impl fmt::Debug for SessionParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A query may hold a key.
-        let shown = self.base_url.split('?').next().unwrap_or_default();
+        // A query may hold a key, and what stands before an `@` a password.
+        let shown = match self.base_url.contains('@') {
+            true => "[redacted]",
+            false => self.base_url.split('?').next().unwrap_or_default(),
+        };
         f.debug_struct("SessionParts")
             .field("vendor", &self.vendor)
             .field("base_url", &shown)

@@ -134,17 +134,17 @@ impl Profile {
         self
     }
 
-    /// The lifetime of access tokens that say nothing about it.
+    /// The lifetime of access tokens that say nothing about it. Zero means unknown.
     #[must_use]
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = Some(lifetime);
+        self.lifetime = (!lifetime.is_zero()).then_some(lifetime);
         self
     }
 
-    /// The lifetime of refresh tokens that say nothing about it.
+    /// The lifetime of refresh tokens that say nothing about it. Zero means unknown.
     #[must_use]
     pub fn default_refresh_lifetime(mut self, lifetime: Duration) -> Self {
-        self.refresh_lifetime = Some(lifetime);
+        self.refresh_lifetime = (!lifetime.is_zero()).then_some(lifetime);
         self
     }
 

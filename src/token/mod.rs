@@ -67,6 +67,9 @@ impl Token {
     }
 
     /// A seed: a refresh token from an earlier session or a login, with no access token yet.
+    ///
+    /// It is taken to be new. If it is not, say when it dies with
+    /// [`with_refresh_expiry`](Self::with_refresh_expiry): an idle session is kept alive by that.
     #[must_use]
     pub fn from_refresh_token(refresh_token: impl Into<Secret>) -> Self {
         Self::empty().with_refresh_token(refresh_token)
