@@ -131,7 +131,7 @@ where
                     let Some((sent, second)) = refused else {
                         return Poll::Ready(Ok(response));
                     };
-                    match second {
+                    match second.and_then(Second::hold) {
                         Ok(second) => recover(sent, response, second),
                         Err(why) => return Poll::Ready(Ok(sent.only_once(response, why))),
                     }

@@ -10,7 +10,7 @@ pub use self::builder::AuthLayerBuilder;
 
 use crate::{
     attach::Undeclared, cell::Session, error::Error, handle::AuthHandle, provider::Provider,
-    service::Auth, token::Token,
+    replay::Bodies, service::Auth, token::Token,
 };
 
 /// Keeps every request of the services that it wraps authenticated.
@@ -56,7 +56,8 @@ pub(crate) struct Settings {
     /// Why no request can be served at all.
     pub(crate) blocked: Option<Error>,
     pub(crate) undeclared: Undeclared,
-    pub(crate) replays: bool,
+    /// Which bodies can be sent twice, if any request is.
+    pub(crate) replay: Option<Bodies>,
 }
 
 // === impl AuthLayer ===

@@ -122,7 +122,7 @@ impl<S, P> Auth<S, P> {
             }
             session.attend();
         }
-        let second = Second::of(&self.core, &self.inner, &request);
+        let second = Second::of(&self.core, &self.inner, &mut request);
         attach::attach(&snapshot.headers, &mut request);
         let sent = Sent {
             core: Arc::clone(&self.core),

@@ -21,7 +21,10 @@ use std::{
 use allocation_counter::measure;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
+use http_body_util::{
+    BodyExt, Empty, Full,
+    combinators::{BoxBody, UnsyncBoxBody},
+};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use support::{ORIGIN, Script, secs, settle, token};
 use tower::{BoxError, Layer, Service, ServiceExt};
@@ -125,6 +128,8 @@ fn without_replay_a_good_token_costs_no_allocation_wherever_it_goes() {
             0,
             "{placement:?}"
         );
+        let boxed = || -> BoxBody<Bytes, Infallible> { Full::from("x").boxed() };
+        assert_eq!(allocations(&layer, || request(boxed())), 0, "{placement:?}");
     }
 }
 
@@ -144,10 +149,11 @@ fn a_request_without_headers_pays_for_its_first_header_and_for_nothing_else() {
 #[test]
 fn a_body_that_cannot_be_sent_twice_pays_nothing_for_replay() {
     let layer = layer(Placement::bearer(), true);
-    assert_eq!(allocations(&layer, || request(String::from("x"))), 0);
-    assert_eq!(allocations(&layer, || request(())), 0);
-    let boxed = || -> BoxBody<Bytes, Infallible> { Full::from("x").boxed() };
-    assert_eq!(allocations(&layer, || request(boxed())), 0);
+    assert_eq!(allocations(&layer, || request(())), 0, "of no known type");
+    let long = || "x".repeat(64 * 1024 + 1);
+    assert_eq!(allocations(&layer, || request(long())), 0, "over the cap");
+    let boxed = || -> BoxBody<Bytes, Infallible> { Full::from(long()).boxed() };
+    assert_eq!(allocations(&layer, || request(boxed())), 0, "over the cap");
 }
 
 #[test]
@@ -159,6 +165,23 @@ fn a_spare_of_a_bodiless_request_costs_three_allocations_at_most() {
     assert!(allocations(&layer, || request(String::new())) <= 3);
     // A shared buffer is not copied.
     assert!(allocations(&layer, || request(Full::<Bytes>::from("shared"))) <= 3);
+}
+
+#[test]
+fn a_spare_of_a_body_costs_what_keeping_it_takes_on_top() {
+    let layer = layer(Placement::bearer(), true);
+    // The copy.
+    assert!(allocations(&layer, || request(String::from("x"))) <= 4);
+    // The place that both sendings share, and the box that the first reads it through. What is
+    // sent is kept by reference, in one list.
+    let boxed = || -> BoxBody<Bytes, Infallible> { Full::from("x").boxed() };
+    assert!(allocations(&layer, || request(boxed())) <= 5);
+    let unsync = || -> UnsyncBoxBody<Bytes, BoxError> {
+        Full::from("x")
+            .map_err(|never| match never {})
+            .boxed_unsync()
+    };
+    assert!(allocations(&layer, || request(unsync())) <= 5);
 }
 
 #[test]

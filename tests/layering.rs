@@ -47,6 +47,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "error",
             "handle",
             "provider",
+            // Which bodies can be sent twice is a setting.
+            "replay",
             "service",
             "token",
             // The one place in the middle that names an outside module: the built-in default.

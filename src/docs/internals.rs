@@ -23,7 +23,8 @@
 //!    request, which goes on at once.
 //! 4. The token dead: `future::send_when_usable`, one boxed future, waits for the flight.
 //! 5. `future.rs`: the response. If `challenge.rs` says that it refuses the token, `recover` gets a
-//!    newer one and sends the spare that `replay` kept.
+//!    newer one and sends the spare that `replay` kept
+//!    (`replay/spare.rs` by type, `replay/tee.rs` for bodies that are followed while they are sent).
 //!
 //! # Questions that a newcomer asks
 //!

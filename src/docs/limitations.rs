@@ -22,10 +22,16 @@
 //!
 //! # Replay
 //!
-//! A refused request is sent a second time if its body is empty, or a whole buffer in one of the
-//! types `Empty`, `Full<Bytes>`. Other bodies are sent once: if such a request is refused, its
-//! caller gets the refusal, and the next request a newer token. Requests that fail without an
-//! answer (a reset connection) are never sent again by this layer.
+//! A refused request is sent a second time if its body is of a [type that allows it](crate::replay)
+//! and not longer than the cap of 64 KiB. Other requests are sent once: if such a one is refused,
+//! its caller gets the refusal, with [the reason](crate::replay::Replay) on it, and the next
+//! request a newer token. Requests that fail without an answer (a reset connection, an HTTP/2
+//! stream that was refused) are never sent again by this layer.
+//!
+//! What is kept of a boxed body is kept by reference: a frame that is a small part of a large
+//! buffer keeps all of that buffer in memory until its request is answered. A body that is still
+//! being sent when its refusal comes is cut off with an error, which costs its connection over
+//! HTTP/1.1 and its stream over HTTP/2.
 //!
 //! # Refusals inside a body
 //!

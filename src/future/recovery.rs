@@ -11,7 +11,7 @@ use crate::{
     error::BoxError,
     layer::Core,
     provider::{Headers, OriginIndex},
-    replay::{self, Replay},
+    replay::{self, Replay, Spare},
 };
 
 /// The means to send a request a second time, or why there are none.
@@ -20,22 +20,31 @@ pub(crate) type Chance<S, B> = Result<Box<Second<S, B>>, Replay>;
 /// What is needed to send a request a second time.
 pub(crate) struct Second<S, B> {
     service: S,
-    request: Request<B>,
+    head: Request<()>,
+    body: Spare<B>,
 }
 
 // === impl Second ===
 
 impl<S: Clone, B: 'static> Second<S, B> {
-    /// The means to send `request` again, where that is wanted and possible.
-    pub(crate) fn of(core: &Core, service: &S, request: &Request<B>) -> Chance<S, B> {
-        if !core.settings.replays {
-            return Err(Replay::SwitchedOff);
-        }
-        let request = replay::spare(request).ok_or(Replay::NotReplayable)?;
+    /// The means to send `request` again, where that is wanted and possible. Its body is the same
+    /// to whoever reads it.
+    pub(crate) fn of(core: &Core, service: &S, request: &mut Request<B>) -> Chance<S, B> {
+        let bodies = core.settings.replay.as_ref().ok_or(Replay::SwitchedOff)?;
+        let body = bodies.spare(request.body_mut())?;
         Ok(Box::new(Self {
             service: service.clone(),
-            request,
+            head: replay::head(request),
+            body,
         }))
+    }
+}
+
+impl<S, B> Second<S, B> {
+    /// Holds a first sending that is still under way, until this is dropped or sent.
+    pub(super) fn hold(self: Box<Self>) -> Chance<S, B> {
+        self.body.hold()?;
+        Ok(self)
     }
 }
 
@@ -45,11 +54,14 @@ where
     S::Error: Into<BoxError>,
 {
     async fn send(mut self, headers: &Headers) -> Result<S::Response, BoxError> {
-        attach::attach(headers, &mut self.request);
+        // Before readiness is awaited, which may need what the first sending holds.
+        let body = self.body.take();
+        let mut request = self.head.map(|()| body);
+        attach::attach(headers, &mut request);
         poll_fn(|cx| self.service.poll_ready(cx))
             .await
             .map_err(Into::into)?;
-        self.service.call(self.request).await.map_err(Into::into)
+        self.service.call(request).await.map_err(Into::into)
     }
 }
 
@@ -69,7 +81,7 @@ where
     B: 'static,
 {
     let snapshot = core.session.usable().await?;
-    let second = Second::of(&core, &ready, &request);
+    let second = Second::of(&core, &ready, &mut request);
     attach::attach(&snapshot.headers, &mut request);
     let sent = Sent {
         generation: snapshot.generation,
@@ -81,7 +93,7 @@ where
     if !sent.is_refused_by(&response) {
         return Ok(response);
     }
-    match second {
+    match second.and_then(Second::hold) {
         Ok(second) => recover(sent, response, second).await,
         Err(why) => Ok(sent.only_once(response, why)),
     }

@@ -9,6 +9,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::Error,
     provider::{ErasedProvider, Provider, TokenClient},
+    replay::Bodies,
     token::Token,
     token_client::HttpTokenClient,
 };
@@ -23,6 +24,7 @@ pub struct AuthLayerBuilder<P> {
     memory_only: bool,
     keeps_idle_alive: bool,
     replays: bool,
+    bodies: Bodies,
     undeclared: Undeclared,
     caller_waits: Duration,
     token_client: HttpTokenClient,
@@ -40,6 +42,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
             memory_only: false,
             keeps_idle_alive: true,
             replays: true,
+            bodies: Bodies::default(),
             undeclared: Undeclared::default(),
             caller_waits: schedule::CALLER_WAITS,
             token_client: HttpTokenClient::default(),
@@ -86,11 +89,40 @@ impl<P: Provider> AuthLayerBuilder<P> {
         self
     }
 
-    /// Whether a refused request is sent once more with a newer token. On by default; off, nothing
-    /// is kept for it.
+    /// Whether a refused request is sent once more with a newer token, where its
+    /// [body](crate::replay) allows it. On by default; off, nothing is kept for it.
     #[must_use]
     pub fn replay(mut self, replay: bool) -> Self {
         self.replays = replay;
+        self
+    }
+
+    /// How many bytes of a body are kept, by reference or as a copy, to be sent a second time: 64
+    /// KiB by default. A longer body is sent once. Buffers that are shared are no part of it.
+    #[must_use]
+    pub fn replay_cap(mut self, bytes: usize) -> Self {
+        self.bodies.set_cap(bytes);
+        self
+    }
+
+    /// Makes bodies of the type `B` ones that can be sent twice: `spare` returns the second copy
+    /// before the first is sent, or `None` where there is none. It takes the place of what the
+    /// layer does by itself with [such a body](crate::replay).
+    ///
+    /// ```
+    /// # use tower_reauth::{AuthLayer, provider::FixedToken};
+    /// # let provider = FixedToken::bearer("t0ken").origins(["https://api.example.com"]);
+    /// #[derive(Clone)]
+    /// struct Upload(bytes::Bytes);
+    ///
+    /// let auth = AuthLayer::builder(provider).replay_body(|upload: &Upload| Some(upload.clone()));
+    /// ```
+    #[must_use]
+    pub fn replay_body<B: 'static>(
+        mut self,
+        spare: impl Fn(&B) -> Option<B> + Send + Sync + 'static,
+    ) -> Self {
+        self.bodies.register(spare);
         self
     }
 
@@ -152,7 +184,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
         let settings = Settings {
             blocked,
             undeclared: self.undeclared,
-            replays: self.replays,
+            replay: self.replays.then_some(self.bodies),
         };
         let settings = Arc::new(settings);
         AuthLayer {

@@ -25,8 +25,13 @@ pub enum Replay {
     /// There was no newer token: the exchange failed, brought the same one, or took longer than a
     /// caller waits, or this origin is left alone for a while after a refusal that was not cured.
     NoNewerToken,
-    /// The body is of a type that cannot be sent twice.
+    /// The body is of a [type](crate::replay) that cannot be sent twice, or it failed.
     NotReplayable,
+    /// The body is longer than what is [kept](crate::layer::AuthLayerBuilder::replay_cap) of one.
+    OverCap,
+    /// The refusal came while the body was still being sent, and the body's error type has no room
+    /// for saying that a sending was cut off.
+    StillSending,
     /// Replay is [switched off](crate::layer::AuthLayerBuilder::replay).
     SwitchedOff,
 }

@@ -1,0 +1,90 @@
+//! Boxed bodies, which can be put around a body that reads them and stay of their own type.
+
+use std::{convert::Infallible, io};
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::{
+    BodyExt, Empty,
+    combinators::{BoxBody, UnsyncBoxBody},
+};
+
+use super::tee::{Aborted, Resumed, Tee};
+use crate::error::BoxError;
+
+/// A box that any body of the same error type fits in.
+pub(super) trait Boxed:
+    Body<Data = Bytes, Error: Abort> + Unpin + Send + Sized + 'static
+{
+    fn empty() -> Self;
+    fn tee(tee: Tee<Self>) -> Self;
+    fn resumed(resumed: Resumed<Self>) -> Self;
+
+    /// The error that a first sending is cut off with, if there can be one.
+    fn aborted() -> Option<Self::Error> {
+        Self::Error::aborted()
+    }
+}
+
+/// An error of a body that can say that a sending was cut off.
+pub(super) trait Abort: Sized + 'static {
+    fn aborted() -> Option<Self>;
+}
+
+// === impl Boxed ===
+
+impl<E: Abort> Boxed for BoxBody<Bytes, E> {
+    fn empty() -> Self {
+        Self::new(Empty::new().map_err(|never| match never {}))
+    }
+
+    fn tee(tee: Tee<Self>) -> Self {
+        Self::new(tee)
+    }
+
+    fn resumed(resumed: Resumed<Self>) -> Self {
+        Self::new(resumed)
+    }
+}
+
+impl<E: Abort> Boxed for UnsyncBoxBody<Bytes, E> {
+    fn empty() -> Self {
+        Self::new(Empty::new().map_err(|never| match never {}))
+    }
+
+    fn tee(tee: Tee<Self>) -> Self {
+        Self::new(tee)
+    }
+
+    fn resumed(resumed: Resumed<Self>) -> Self {
+        Self::new(resumed)
+    }
+}
+
+// === impl Abort ===
+
+impl Abort for BoxError {
+    fn aborted() -> Option<Self> {
+        Some(Aborted.into())
+    }
+}
+
+impl Abort for io::Error {
+    fn aborted() -> Option<Self> {
+        Some(Self::other(Aborted))
+    }
+}
+
+impl Abort for Infallible {
+    fn aborted() -> Option<Self> {
+        None
+    }
+}
+
+/// Only hyper makes one.
+#[cfg(feature = "https")]
+impl Abort for hyper::Error {
+    fn aborted() -> Option<Self> {
+        None
+    }
+}
