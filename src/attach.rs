@@ -1,6 +1,6 @@
 //! Putting the token on a request, and deciding whether it may go there.
 
-use http::Request;
+use http::{Extensions, HeaderMap, Request};
 
 use crate::{
     error::Error,
@@ -42,19 +42,23 @@ pub(crate) fn admit<B>(
     origins: &Origins,
     undeclared: Undeclared,
 ) -> Admission {
-    if let Some(admission) = asked_for(request) {
-        return admission;
-    }
-    match (origins.find(request.uri()), undeclared) {
+    asked_for(request.extensions()).unwrap_or_else(|| {
+        let origin = origins.find(request.uri());
+        admit_to(origin, undeclared)
+    })
+}
+
+/// Decides about a request to `origin`, none where it is not declared.
+pub(crate) fn admit_to(origin: Option<OriginIndex>, undeclared: Undeclared) -> Admission {
+    match (origin, undeclared) {
         (Some(origin), _) => Admission::WithToken(origin),
         (None, Undeclared::SendBare) => Admission::Bare,
         (None, Undeclared::Refuse) => Admission::Refused(Error::origin(request.uri())),
     }
 }
 
-/// What the request's extensions ask for.
-fn asked_for<B>(request: &Request<B>) -> Option<Admission> {
-    let extensions = request.extensions();
+/// What a request's extensions ask for.
+pub(crate) fn asked_for(extensions: &Extensions) -> Option<Admission> {
     if extensions.is_empty() {
         return None;
     }
@@ -67,7 +71,11 @@ fn asked_for<B>(request: &Request<B>) -> Option<Admission> {
 
 /// Puts `headers` on `request`, in place of what is there under their names.
 pub(crate) fn attach<B>(headers: &Headers, request: &mut Request<B>) {
-    let map = request.headers_mut();
+    place(headers, request.headers_mut());
+}
+
+/// Puts `headers` into `map`, in place of what is there under their names.
+pub(crate) fn place(headers: &Headers, map: &mut HeaderMap) {
     for (name, value) in headers {
         map.insert(name.clone(), value.clone());
     }
