@@ -1,6 +1,6 @@
 //! Putting the token on a request, and deciding whether it may go there.
 
-use http::{Extensions, HeaderMap, Request};
+use http::{Extensions, HeaderMap, Request, uri::Authority};
 
 use crate::{
     error::Error,
@@ -43,17 +43,24 @@ pub(crate) fn admit<B>(
     undeclared: Undeclared,
 ) -> Admission {
     asked_for(request.extensions()).unwrap_or_else(|| {
-        let origin = origins.find(request.uri());
-        admit_to(origin, undeclared)
+        let uri = request.uri();
+        admit_to(origins.find(uri), undeclared, || {
+            let authority = uri.authority().map_or("", Authority::as_str);
+            Error::origin(uri.scheme_str(), authority)
+        })
     })
 }
 
-/// Decides about a request to `origin`, none where it is not declared.
-pub(crate) fn admit_to(origin: Option<OriginIndex>, undeclared: Undeclared) -> Admission {
+/// Decides about a request to `origin`, none where it is not declared. The error says which it is.
+pub(crate) fn admit_to(
+    origin: Option<OriginIndex>,
+    undeclared: Undeclared,
+    error: impl FnOnce() -> Error,
+) -> Admission {
     match (origin, undeclared) {
         (Some(origin), _) => Admission::WithToken(origin),
         (None, Undeclared::SendBare) => Admission::Bare,
-        (None, Undeclared::Refuse) => Admission::Refused(Error::origin(request.uri())),
+        (None, Undeclared::Refuse) => Admission::Refused(error()),
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
-use http::{Uri, uri::Authority};
-
 use crate::{
     clock::Moment,
     provider::{FailureKind, HeldBack, ProviderError},
@@ -193,10 +191,10 @@ impl Error {
 
     /// The request to `uri` may not have the token. Its path and query may hold secrets, and so may
     /// what is before an `@`; none of them is kept.
-    pub(crate) fn origin(uri: &Uri) -> Self {
-        let authority = uri.authority().map_or("", Authority::as_str);
+    /// The origin is shown, without the name and password that may stand before it.
+    pub(crate) fn origin(scheme: Option<&str>, authority: &str) -> Self {
         let place = authority.rsplit('@').next().unwrap_or_default();
-        let origin = match uri.scheme_str() {
+        let origin = match scheme {
             Some(scheme) => format!("{scheme}://{place}"),
             None => place.to_owned(),
         };
@@ -309,7 +307,6 @@ mod tests {
     #[test]
     fn each_error_is_what_its_predicates_say_and_nothing_else() {
         let lost = || ProviderError::unknown_outcome("");
-        let elsewhere = Uri::from_static("https://elsewhere.example");
         let table: [(Error, &[&str]); 14] = [
             (
                 Error::exchange(ProviderError::transient("")),
@@ -340,7 +337,10 @@ mod tests {
             (Error::died(false), &["transient", "unknown outcome"]),
             (Error::died(true), &["transient", "unknown outcome"]),
             (Error::in_progress(), &["transient", "in progress"]),
-            (Error::origin(&elsewhere), &["origin"]),
+            (
+                Error::origin(Some("https"), "elsewhere.example"),
+                &["origin"],
+            ),
             (Error::no_runtime(), &["misconfigured"]),
             (Error::shut_down(), &["shut down"]),
         ];
@@ -362,21 +362,22 @@ mod tests {
         assert_eq!(error.to_string(), "no token could be obtained: down");
         let source = error.source().map(ToString::to_string);
         assert_eq!(source.as_deref(), Some("no route"));
-        assert!(Error::origin(&Uri::from_static("/")).source().is_none());
+        assert!(Error::origin(None, "").source().is_none());
     }
 
     #[test]
     fn the_origin_is_named_and_nothing_else_of_the_address() {
         let table = [
             (
-                "https://user:s3cr3t@api.example:8443/s3cr3t?key=s3cr3t",
+                Some("https"),
+                "user:s3cr3t@api.example:8443",
                 "https://api.example:8443 is",
             ),
-            ("http://api.example", "http://api.example is"),
-            ("api.example:443", "since api.example:443 is"),
+            (Some("http"), "api.example", "http://api.example is"),
+            (None, "api.example:443", "since api.example:443 is"),
         ];
-        for (uri, named) in table {
-            let text = Error::origin(&Uri::from_static(uri)).to_string();
+        for (scheme, authority, named) in table {
+            let text = Error::origin(scheme, authority).to_string();
             assert!(text.contains(named), "{text}");
             assert!(!text.contains("s3cr3t") && !text.contains('@'), "{text}");
         }

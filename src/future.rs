@@ -165,7 +165,7 @@ impl Sent {
     /// next request a newer token.
     fn only_once<B>(&self, mut refusal: Response<B>, why: Replay) -> Response<B> {
         self.core.session.reject(self.generation, self.origin);
-        why.mark(&mut refusal);
+        why.mark(refusal.extensions_mut());
         refusal
     }
 }

@@ -31,6 +31,7 @@
 //! | you want to | look at |
 //! | --- | --- |
 //! | wrap a client | [`AuthLayer`], and its [builder](AuthLayer::builder) |
+//! | wrap a reqwest client | [`compat`] |
 //! | use one of the vendors | [`vendor`], or [`oauth2`] for a plain OAuth 2.0 server |
 //! | write a provider for another vendor | [`provider`] |
 //! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
@@ -50,6 +51,7 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `https` | the built-in token client: hyper-util with rustls | yes |
+//! | `reqwest` | `reqwest::Client` as the inner service; no TLS, which you choose at reqwest | no |
 //! | `test-util` | simulated vendors on loopback, a clock moved by hand | no |
 
 #![forbid(unsafe_code)]
@@ -59,6 +61,7 @@ pub mod attach;
 mod cell;
 mod challenge;
 pub mod clock;
+pub mod compat;
 pub mod docs;
 mod error;
 pub mod future;

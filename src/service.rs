@@ -25,8 +25,8 @@ use crate::{
 /// layer's own [`Error`](crate::Error) fits in. Readiness is the inner service's: the layer's own
 /// errors come from the response future, never from `poll_ready`.
 pub struct Auth<S, P> {
-    inner: S,
-    core: Arc<Core>,
+    pub(crate) inner: S,
+    pub(crate) core: Arc<Core>,
     provider: PhantomData<fn() -> P>,
 }
 
@@ -57,7 +57,7 @@ impl<S, P> Auth<S, P> {
     }
 
     /// The service that `poll_ready` made ready, with a clone left in its place.
-    fn take_ready(&mut self) -> S
+    pub(crate) fn take_ready(&mut self) -> S
     where
         S: Clone,
     {

@@ -111,7 +111,7 @@ where
 {
     let session = &sent.core.session;
     let Ok(newer) = session.newer_than(sent.generation, sent.origin).await else {
-        Replay::NoNewerToken.mark(&mut refusal);
+        Replay::NoNewerToken.mark(refusal.extensions_mut());
         return Ok(refusal);
     };
     // Not before: the refusal is the answer as long as there is no better one.
@@ -125,6 +125,6 @@ where
     } else {
         session.cell().cured(generation, origin);
     }
-    Replay::Replayed.mark(&mut response);
+    Replay::Replayed.mark(response.extensions_mut());
     Ok(response)
 }

@@ -49,11 +49,14 @@ impl Origin {
     /// Whether this is the origin of `uri`, which must be absolute.
     pub(crate) fn is_origin_of(&self, scheme: &Scheme, authority: &Authority) -> bool {
         let https = *scheme == Scheme::HTTPS;
-        let known = https || *scheme == Scheme::HTTP;
-        known
-            && self.https == https
-            && port(authority, https) == Some(self.port)
-            && self.host.eq_ignore_ascii_case(authority.host())
+        let port = port(authority, https);
+        self.is(scheme.as_str(), authority.host(), port)
+    }
+
+    /// Whether this is the origin with these parts; `scheme` is in lower case.
+    fn is(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
+        let own = if self.https { "https" } else { "http" };
+        scheme == own && port == Some(self.port) && self.host.eq_ignore_ascii_case(host)
     }
 
     fn parse(text: &str, plain_http_anywhere: bool) -> Result<Self, ProviderError> {
@@ -143,14 +146,27 @@ impl Origins {
     /// Which declared origin `uri` is at. A request without an authority is at the one peer that
     /// its service was built for.
     pub(crate) fn find(&self, uri: &Uri) -> Option<OriginIndex> {
-        let origins = self.0.as_deref().unwrap_or_default();
         let Some(authority) = uri.authority() else {
             return Some(OriginIndex::PEER);
         };
         let scheme = uri.scheme()?;
-        let found = origins
-            .iter()
-            .position(|origin| origin.is_origin_of(scheme, authority))?;
+        self.position(|origin| origin.is_origin_of(scheme, authority))
+    }
+
+    /// Which declared origin has these parts, as a parsed URL gives them.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn find_parts(
+        &self,
+        scheme: &str,
+        host: &str,
+        port: Option<u16>,
+    ) -> Option<OriginIndex> {
+        self.position(|origin| origin.is(scheme, host, port))
+    }
+
+    fn position(&self, is_it: impl FnMut(&Origin) -> bool) -> Option<OriginIndex> {
+        let origins = self.0.as_deref().unwrap_or_default();
+        let found = origins.iter().position(is_it)?;
         u16::try_from(found).ok().map(OriginIndex)
     }
 }

@@ -39,8 +39,8 @@ pub enum Replay {
 // === impl Replay ===
 
 impl Replay {
-    /// Leaves itself on `response`.
-    pub(crate) fn mark<B>(self, response: &mut http::Response<B>) {
-        response.extensions_mut().insert(self);
+    /// Leaves itself on a response.
+    pub(crate) fn mark(self, extensions: &mut http::Extensions) {
+        extensions.insert(self);
     }
 }

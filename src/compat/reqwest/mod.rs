@@ -1,0 +1,53 @@
+//! `reqwest::Client` as the inner service.
+//!
+//! It is a tower service of [`reqwest::Request`], and [`Auth`](crate::Auth)
+//! around it is one too. The same goes for whatever else takes such requests and gives
+//! [`reqwest::Response`]s, a `ClientWithMiddleware` for instance.
+//!
+//! ```no_run
+//! use reqwest::{Client, Method, Request, redirect::Policy};
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_reauth::{AuthLayer, BoxError, vendor::VmwareCsp};
+//!
+//! # async fn example() -> Result<(), BoxError> {
+//! let auth = AuthLayer::new(VmwareCsp::api_token("your-api-token", ["https://vmc.vmware.com"]));
+//! let client = Client::builder().redirect(Policy::none()).build()?;
+//! let service = ServiceBuilder::new().layer(auth).service(client);
+//!
+//! let request = Request::new(Method::GET, "https://vmc.vmware.com/vmc/api/orgs".parse()?);
+//! let response = service.oneshot(request).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Replay
+//!
+//! A refused request is sent once more where [`try_clone`](::reqwest::Request::try_clone) gives a
+//! copy of it: with no body, or one that is whole in memory. Of a streaming body there is none: its
+//! caller gets the refusal, and the next request a newer token.
+//!
+//! # Redirects
+//!
+//! Switch them off, with `redirect::Policy::none()`. By default reqwest follows them by itself,
+//! inside of the layer, and takes only `Authorization` and cookies off a request that goes on to
+//! another host: a token in a vendor's own header travels on. The layer learns of it where the
+//! response's URL is at no declared origin. Then the token that was sent is rejected, as one that
+//! strangers may have seen, and the response is marked as [`Strayed`]. It learns nothing of hops in
+//! between, nor where following ended in an error.
+//!
+//! # Requests without a token
+//!
+//! reqwest keeps a request's extensions to itself, so [`Bare`](crate::attach::Bare) cannot be seen
+//! here. Send such a request by the inner client, that of
+//! [`get_ref`](crate::Auth::get_ref) or the clone that you kept.
+//!
+//! # What it costs
+//!
+//! One box a request, and with replay on what cloning it costs: its head, and a reference to its
+//! body.
+
+mod send;
+mod service;
+
+pub(super) use self::send::{Carrier, send};
+pub use self::{send::Strayed, service::ResponseFuture};

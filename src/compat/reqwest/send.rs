@@ -1,0 +1,223 @@
+//! The way of a reqwest request, whoever carries it.
+
+use std::{future::Future, mem, sync::Arc};
+
+use ::reqwest::{Request, Response, Url};
+
+use crate::{
+    attach::{self, Admission},
+    cell::{Generation, Snapshot},
+    challenge,
+    error::Error,
+    layer::Core,
+    provider::OriginIndex,
+    replay::Replay,
+};
+
+/// Response extension: the inner client followed redirects to an origin that may not see the token.
+///
+/// The token that was sent has been rejected.
+///
+/// ```
+/// use tower_reauth::compat::reqwest::Strayed;
+///
+/// fn came_from_elsewhere(response: &reqwest::Response) -> bool {
+///     response.extensions().get::<Strayed>().is_some()
+/// }
+/// # let _ = came_from_elsewhere;
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strayed;
+
+/// Brings a request to its server, twice at most.
+pub(in crate::compat) trait Carrier: Send {
+    type Error;
+
+    fn carry(
+        &mut self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Self::Error>> + Send;
+
+    /// The form in which the layer's own error reaches the caller.
+    fn own(error: Error) -> Self::Error;
+}
+
+/// What was sent with a token: enough to judge the response.
+struct Sent<'a> {
+    core: &'a Core,
+    generation: Generation,
+    origin: OriginIndex,
+}
+
+enum Verdict {
+    Accepted,
+    Refused,
+    Strayed,
+}
+
+/// Sends `request` by the rules of the layer. `asked` is what its extensions ask for, where the
+/// carrier can see them.
+pub(in crate::compat) async fn send<C: Carrier>(
+    core: &Core,
+    asked: Option<Admission>,
+    mut carrier: C,
+    request: Request,
+) -> Result<Response, C::Error> {
+    if let Some(error) = &core.settings.blocked {
+        return Err(C::own(error.clone()));
+    }
+    let admission = asked.unwrap_or_else(|| {
+        let url = request.url();
+        attach::admit_to(origin_of(core, url), core.settings.undeclared, || {
+            Error::origin(Some(url.scheme()), url.authority())
+        })
+    });
+    match admission {
+        Admission::WithToken(origin) => send_with_token(core, origin, carrier, request).await,
+        Admission::Bare => carrier.carry(request).await,
+        Admission::Refused(error) => Err(C::own(error)),
+    }
+}
+
+/// Sends with the current token, waiting for one where there is none, and recovers once if it is
+/// refused.
+async fn send_with_token<C: Carrier>(
+    core: &Core,
+    origin: OriginIndex,
+    mut carrier: C,
+    mut request: Request,
+) -> Result<Response, C::Error> {
+    let snapshot = usable(core, &request).await.map_err(C::own)?;
+    let spare = match core.settings.replay {
+        Some(_) => request.try_clone().ok_or(Replay::NotReplayable),
+        None => Err(Replay::SwitchedOff),
+    };
+    attach::place(&snapshot.headers, request.headers_mut());
+    let sent = Sent {
+        core,
+        generation: snapshot.generation,
+        origin,
+    };
+    drop(snapshot);
+    let mut response = carrier.carry(request).await?;
+    match (sent.judge(&mut response), spare) {
+        (Verdict::Accepted, _) => Ok(response),
+        (Verdict::Refused, Ok(spare)) => recover(&sent, response, carrier, spare).await,
+        (Verdict::Refused, Err(why)) => {
+            sent.reject();
+            why.mark(response.extensions_mut());
+            Ok(response)
+        }
+        (Verdict::Strayed, _) => {
+            sent.reject();
+            Ok(response)
+        }
+    }
+}
+
+/// Sends a refused request once more with a newer token. Without one, the refusal is the answer.
+async fn recover<C: Carrier>(
+    sent: &Sent<'_>,
+    mut refusal: Response,
+    mut carrier: C,
+    mut spare: Request,
+) -> Result<Response, C::Error> {
+    let session = &sent.core.session;
+    let Ok(newer) = session.newer_than(sent.generation, sent.origin).await else {
+        Replay::NoNewerToken.mark(refusal.extensions_mut());
+        return Ok(refusal);
+    };
+    // Not before: the refusal is the answer as long as there is no better one.
+    drop(refusal);
+    attach::place(&newer.headers, spare.headers_mut());
+    let again = Sent {
+        generation: newer.generation,
+        ..*sent
+    };
+    drop(newer);
+    let mut response = carrier.carry(spare).await?;
+    let cell = session.cell();
+    match again.judge(&mut response) {
+        Verdict::Accepted => cell.cured(again.generation, again.origin),
+        Verdict::Strayed => again.reject(),
+        Verdict::Refused => {
+            cell.not_cured(again.generation, again.origin);
+            // Where no exchange had tried to cure it yet, one begins, for the next request.
+            again.reject();
+        }
+    }
+    Replay::Replayed.mark(response.extensions_mut());
+    Ok(response)
+}
+
+/// A token that may be sent: the current one, or the next.
+async fn usable(core: &Core, request: &Request) -> Result<Arc<Snapshot>, Error> {
+    let session = &core.session;
+    let now = session.cell().now();
+    let snapshot = Arc::clone(&session.cell().load());
+    if !snapshot.attention.reached(now) {
+        return Ok(snapshot);
+    }
+    // An exchange may be under way, and this may be its request.
+    if let Some(Admission::Refused(error)) = hidden(request) {
+        return Err(error);
+    }
+    if !snapshot.is_usable(now) {
+        return session.usable().await;
+    }
+    session.attend();
+    Ok(snapshot)
+}
+
+/// What the extensions of `request` ask for. reqwest shows them on a request of the `http` crate
+/// only, so it takes a copy, which is too much for every request.
+fn hidden(request: &Request) -> Option<Admission> {
+    let copy = http::Request::try_from(request.try_clone()?).ok()?;
+    attach::asked_for(copy.extensions())
+}
+
+/// Which declared origin `url` is at. One without a host is at none: unlike a URI of the `http`
+/// crate, it never stands for the one peer of a connection.
+fn origin_of(core: &Core, url: &Url) -> Option<OriginIndex> {
+    let origins = &core.session.family().profile().origins;
+    origins.find_parts(url.scheme(), url.host_str()?, url.port_or_known_default())
+}
+
+/// Whether `url` is where a response came from, and not what reqwest makes up for one that was
+/// converted from the `http` crate's and never sent.
+fn is_told(url: &Url) -> bool {
+    url.as_str() != "http://no.url.provided.local/"
+}
+
+// === impl Sent ===
+
+impl Sent<'_> {
+    /// Judges the response, and marks it where it came from elsewhere. A stranger's refusal is none
+    /// of the token.
+    fn judge(&self, response: &mut Response) -> Verdict {
+        if is_told(response.url()) && origin_of(self.core, response.url()).is_none() {
+            response.extensions_mut().insert(Strayed);
+            return Verdict::Strayed;
+        }
+        match self.is_refused_by(response) {
+            true => Verdict::Refused,
+            false => Verdict::Accepted,
+        }
+    }
+
+    fn is_refused_by(&self, response: &mut Response) -> bool {
+        let refusal = &self.core.session.family().profile().refusal;
+        // Borrowed for a moment by a head that the judge knows.
+        let mut head = http::Response::new(());
+        *head.status_mut() = response.status();
+        mem::swap(head.headers_mut(), response.headers_mut());
+        let refused = challenge::refuses(&head, refusal);
+        mem::swap(head.headers_mut(), response.headers_mut());
+        refused
+    }
+
+    /// Makes the session newer, if it is not yet, without waiting for it.
+    fn reject(&self) {
+        self.core.session.reject(self.generation, self.origin);
+    }
+}
