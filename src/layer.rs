@@ -40,7 +40,7 @@ use crate::{
 /// token at another origin. A client that follows redirects by itself, inside, is beyond it.
 pub struct AuthLayer<P> {
     provider: Arc<P>,
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 /// What services, layers and handles of one session share.

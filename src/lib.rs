@@ -52,6 +52,7 @@
 //! | --- | --- | --- |
 //! | `https` | the built-in token client: hyper-util with rustls | yes |
 //! | `reqwest` | `reqwest::Client` as the inner service; no TLS, which you choose at reqwest | no |
+//! | `reqwest-middleware` | `AuthLayer::middleware`, and with it `reqwest` | no |
 //! | `test-util` | simulated vendors on loopback, a clock moved by hand | no |
 
 #![forbid(unsafe_code)]

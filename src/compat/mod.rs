@@ -7,6 +7,9 @@
 //! | client | feature | how |
 //! | --- | --- | --- |
 //! | `reqwest::Client` | `reqwest` | `ServiceBuilder::new().layer(auth).service(client)`: the `reqwest` module |
+//! | `reqwest_middleware` | `reqwest-middleware` | `.with(auth.middleware())`: the `reqwest_middleware` module |
 
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "reqwest-middleware")]
+pub mod reqwest_middleware;
