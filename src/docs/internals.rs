@@ -7,7 +7,7 @@
 //! ```text
 //! inside   token  clock  error  provider  cell      no HTTP bodies, no I/O, time is an argument
 //! middle   attach  challenge  replay  layer  service  future  handle    what a request meets
-//! outside  token_client  oauth2  vendor  test_util  docs                ways to get, plug in, look at
+//! outside  token_client  oauth2  vendor  compat  test_util  docs        ways to get, plug in, look at
 //! ```
 //!
 //! The builder, in `layer.rs`, is the one place in the middle that names an outside module: it puts
@@ -25,6 +25,10 @@
 //! 5. `future.rs`: the response. If `challenge.rs` says that it refuses the token, `recover` gets a
 //!    newer one and sends the spare that `replay` kept
 //!    (`replay/spare.rs` by type, `replay/tee.rs` for bodies that are followed while they are sent).
+//!
+//! reqwest's requests are of another type and cannot go that way. `compat/reqwest/send.rs` takes
+//! them along the same stations in one async function, whoever carries them: the inner service, or
+//! the rest of a middleware chain. It is the second place to look at when a rule changes.
 //!
 //! # Questions that a newcomer asks
 //!
@@ -49,6 +53,8 @@
 //! - The snapshot carries one *attention* deadline instead of the stages fresh, due and expired: a
 //!   request compares once, and a pause after a failure costs it nothing.
 //! - `with_session` returns a `Result`: a token that no header can hold is said at once.
+//! - A request of reqwest cannot be marked as bare: reqwest lets nobody look at its extensions. As a
+//!   middleware it can, by those of the chain.
 //! - `ResponseFuture` has no parameter for the provider; nothing in it depends on one.
 //! - Waiting, subscriptions and the keeper use wakers under the cell's own lock instead of tokio's
 //!   primitives, so that the core can be model-checked.

@@ -13,6 +13,10 @@
 //! another host, where the layer cannot see it: most clients strip only `Authorization` then, and
 //! not a vendor's own header. Switch it off there, and follow redirects outside of this layer.
 //!
+//! reqwest tells where a response came from. If that is no declared origin, the token that was sent
+//! is rejected, in whatever header it went, and the response marked; see [`compat`](crate::compat).
+//! It tells nothing of the hops before the last one, nor of where it was when following failed.
+//!
 //! # What is held while a token is awaited
 //!
 //! A request without a usable token holds the inner service that was made ready for it: a permit
@@ -20,10 +24,18 @@
 //! there is a newer token, since that response is the answer if there will be none; over HTTP/1.1
 //! that keeps its connection busy.
 //!
+//! # reqwest
+//!
+//! reqwest shows the extensions of its requests to nobody. So as a tower service it is told in
+//! another way that a request is to go without a token: by calling the inner client. A token
+//! request that comes through the layer which waits for it is found out while a token is due or
+//! dead, since finding out takes a copy of the request; at other times nothing but the origin stops
+//! it. Each request costs a box and, with replay on, a clone of its head.
+//!
 //! # Replay
 //!
 //! A refused request is sent a second time if its body is of a [type that allows it](crate::replay)
-//! and not longer than the cap of 64 KiB. Other requests are sent once: if such a one is refused,
+//! and not longer than the cap of 64 KiB; around reqwest, if reqwest can clone it. Other requests are sent once: if such a one is refused,
 //! its caller gets the refusal, with [the reason](crate::replay::Replay) on it, and the next
 //! request a newer token. Requests that fail without an answer (a reset connection, an HTTP/2
 //! stream that was refused) are never sent again by this layer.
