@@ -82,7 +82,8 @@ impl Server {
             {
                 return came.clone();
             }
-            more.await;
+            let more = tokio::time::timeout(secs(10), more).await;
+            more.expect("what was wanted comes within ten seconds");
         }
     }
 }
@@ -187,7 +188,8 @@ where
         .body(body)
         .unwrap();
     tokio::spawn(async move {
-        let response: Response<_> = service.oneshot(request).await?;
+        let response = tokio::time::timeout(secs(10), service.oneshot(request)).await;
+        let response: Response<_> = response.expect("an answer comes within ten seconds")?;
         Ok((response.status(), response.extensions().get().copied()))
     })
 }
