@@ -4,7 +4,7 @@ use http::{Extensions, HeaderMap, Request, uri::Authority};
 
 use crate::{
     error::Error,
-    provider::{Headers, OriginIndex, Origins, TokenRequest},
+    provider::{Headers, OriginIndex, Profile, TokenRequest},
 };
 
 /// Request extension: send this one without a token.
@@ -17,6 +17,14 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bare;
+
+/// How a layer decides about its requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Policy {
+    pub(crate) undeclared: Undeclared,
+    /// Whether headers that the caller set itself, under a name of ours, are kept.
+    pub(crate) respects_existing: bool,
+}
 
 /// What happens to a request whose origin is not declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -37,27 +45,30 @@ pub(crate) enum Admission {
 }
 
 /// Decides about `request`.
-pub(crate) fn admit<B>(
-    request: &Request<B>,
-    origins: &Origins,
-    undeclared: Undeclared,
-) -> Admission {
-    asked_for(request.extensions()).unwrap_or_else(|| {
-        let uri = request.uri();
-        admit_to(origins.find(uri), undeclared, || {
-            let authority = uri.authority().map_or("", Authority::as_str);
-            Error::origin(uri.scheme_str(), authority)
-        })
+pub(crate) fn admit<B>(request: &Request<B>, profile: &Profile, policy: Policy) -> Admission {
+    if let Some(admission) = asked_for(request.extensions()) {
+        return admission;
+    }
+    let uri = request.uri();
+    let origin = profile.origins.find(uri);
+    admit_to(origin, request.headers(), profile, policy, || {
+        let authority = uri.authority().map_or("", Authority::as_str);
+        Error::origin(uri.scheme_str(), authority)
     })
 }
 
 /// Decides about a request to `origin`, none where it is not declared. The error says which it is.
 pub(crate) fn admit_to(
     origin: Option<OriginIndex>,
-    undeclared: Undeclared,
+    headers: &HeaderMap,
+    profile: &Profile,
+    policy: Policy,
     error: impl FnOnce() -> Error,
 ) -> Admission {
-    match (origin, undeclared) {
+    if policy.respects_existing && profile.placement.is_on(headers) {
+        return Admission::Bare;
+    }
+    match (origin, policy.undeclared) {
         (Some(origin), _) => Admission::WithToken(origin),
         (None, Undeclared::SendBare) => Admission::Bare,
         (None, Undeclared::Refuse) => Admission::Refused(error()),

@@ -9,7 +9,7 @@ use tower::Layer;
 pub use self::builder::AuthLayerBuilder;
 
 use crate::{
-    attach::Undeclared, cell::Session, error::Error, handle::AuthHandle, provider::Provider,
+    attach::Policy, cell::Session, error::Error, handle::AuthHandle, provider::Provider,
     replay::Bodies, service::Auth, token::Token,
 };
 
@@ -55,7 +55,7 @@ pub(crate) struct Core {
 pub(crate) struct Settings {
     /// Why no request can be served at all.
     pub(crate) blocked: Option<Error>,
-    pub(crate) undeclared: Undeclared,
+    pub(crate) admission: Policy,
     /// Which bodies can be sent twice, if any request is.
     pub(crate) replay: Option<Bodies>,
 }

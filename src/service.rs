@@ -87,8 +87,8 @@ where
         if let Some(error) = &self.core.settings.blocked {
             return ResponseFuture::failed(error.clone());
         }
-        let origins = &self.core.session.family().profile().origins;
-        match attach::admit(&request, origins, self.core.settings.undeclared) {
+        let profile = self.core.session.family().profile();
+        match attach::admit(&request, profile, self.core.settings.admission) {
             Admission::WithToken(origin) => self.call_with_token(request, origin),
             Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
             Admission::Refused(error) => ResponseFuture::failed(error),

@@ -19,6 +19,7 @@ use tower_reauth::{
     attach::Bare,
     layer::AuthLayerBuilder,
     provider::{FixedToken, Origins, Placement, ProviderError, Rotation, provider_fn},
+    replay::Replay,
     test_util::ManualClock,
     token_client::Body,
 };
@@ -550,4 +551,76 @@ async fn a_blocked_layer_has_blocked_siblings() {
         .layer(Api::accepting_all());
     let error = theirs.oneshot(get()).await.unwrap_err();
     assert!(ours(&error).is_misconfigured());
+}
+
+// === headers that the caller set itself ===
+
+/// A request that carries what the caller got elsewhere.
+fn with_one_own(name: &'static str) -> Request<Empty<Bytes>> {
+    let mut request = get();
+    let own = HeaderValue::from_static("Bearer own");
+    request.headers_mut().insert(name, own);
+    request
+}
+
+#[tokio::test]
+async fn a_header_that_the_caller_set_is_kept_where_that_is_asked_for() {
+    let (script, api) = (script(), Api::accepting_all());
+    let layer = script.layer(&ManualClock::new()).respect_existing();
+    let service = layer.build().unwrap().layer(api.clone());
+    service
+        .clone()
+        .oneshot(with_one_own("authorization"))
+        .await
+        .unwrap();
+    assert_eq!(api.seen(), ["Bearer own"]);
+    assert_eq!(script.exchanges(), 0, "and no token is awaited for it");
+    service
+        .clone()
+        .oneshot(with_one_own("x-another"))
+        .await
+        .unwrap();
+    service.oneshot(get()).await.unwrap();
+    assert_eq!(api.seen()[1..], ["Bearer access-1", "Bearer access-1"]);
+}
+
+#[tokio::test]
+async fn a_kept_header_keeps_all_of_ours_away() {
+    let headers = Arc::new(Mutex::new(HeaderMap::new()));
+    let seen = Arc::clone(&headers);
+    let api = tower::service_fn(move |request: Request<Empty<Bytes>>| {
+        *seen.lock().unwrap() = request.headers().clone();
+        std::future::ready(Ok::<_, BoxError>(Response::new(Empty::<Bytes>::new())))
+    });
+    let token = HeaderName::from_static("x-token");
+    let placement = Placement::bearer()
+        .and_header(token)
+        .and_fixed(HeaderName::from_static("x-key"), "k");
+    let script = script().profile(|profile| profile.placement(placement));
+    let layer = script.layer(&ManualClock::new()).respect_existing();
+    let service = layer.build().unwrap().layer(api);
+    for name in ["authorization", "x-token", "x-key"] {
+        service.clone().oneshot(with_one_own(name)).await.unwrap();
+        let headers = headers.lock().unwrap();
+        assert_eq!(
+            (headers.len(), &headers[name]),
+            (1, &HeaderValue::from_static("Bearer own"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_refusal_of_a_kept_header_is_none_of_our_token() {
+    let (script, api) = (script(), Api::new(|_| StatusCode::UNAUTHORIZED));
+    let layer = script.layer(&ManualClock::new()).respect_existing();
+    let layer = layer.initial(token(0, secs(HOUR))).build().unwrap();
+    let service = layer.layer(api.clone());
+    let response = service
+        .oneshot(with_one_own("authorization"))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(response.extensions().get::<Replay>().is_none());
+    settle().await;
+    assert_eq!((script.exchanges(), api.seen().len()), (0, 1));
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{AuthLayer, Core, Settings};
 use crate::{
-    attach::Undeclared,
+    attach::{Policy, Undeclared},
     cell::{Family, FamilyParts, schedule},
     clock::{Clock, SystemClock},
     error::Error,
@@ -25,7 +25,7 @@ pub struct AuthLayerBuilder<P> {
     keeps_idle_alive: bool,
     replays: bool,
     bodies: Bodies,
-    undeclared: Undeclared,
+    admission: Policy,
     caller_waits: Duration,
     token_client: HttpTokenClient,
     clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
             keeps_idle_alive: true,
             replays: true,
             bodies: Bodies::default(),
-            undeclared: Undeclared::default(),
+            admission: Policy::default(),
             caller_waits: schedule::CALLER_WAITS,
             token_client: HttpTokenClient::default(),
             clock: Arc::new(SystemClock),
@@ -130,7 +130,18 @@ impl<P: Provider> AuthLayerBuilder<P> {
     /// error.
     #[must_use]
     pub fn send_bare_elsewhere(mut self) -> Self {
-        self.undeclared = Undeclared::SendBare;
+        self.admission.undeclared = Undeclared::SendBare;
+        self
+    }
+
+    /// Keeps headers that the caller set itself under a name that the token, or what goes with it,
+    /// is placed under. By default they are replaced.
+    ///
+    /// Such a request is sent as it is, to whatever origin: it gets nothing from the layer, and its
+    /// refusal says nothing about the session's token.
+    #[must_use]
+    pub fn respect_existing(mut self) -> Self {
+        self.admission.respects_existing = true;
         self
     }
 
@@ -183,7 +194,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
         let blocked = declared.and(seeded).err().map(Error::misconfigured);
         let settings = Settings {
             blocked,
-            undeclared: self.undeclared,
+            admission: self.admission,
             replay: self.replays.then_some(self.bodies),
         };
         let settings = Arc::new(settings);

@@ -1,7 +1,7 @@
 //! Where a token goes on a request.
 
 use http::{
-    HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, InvalidHeaderValue},
 };
 
@@ -89,6 +89,11 @@ impl Placement {
                 "the fixed value of the header {name} holds bytes that no header may hold"
             ))),
         }
+    }
+
+    /// Whether `headers` hold one of these already.
+    pub(crate) fn is_on(&self, headers: &HeaderMap) -> bool {
+        self.0.iter().any(|(name, _)| headers.contains_key(name))
     }
 
     /// The headers for `access`.

@@ -68,7 +68,9 @@ pub(in crate::compat) async fn send<C: Carrier>(
     }
     let admission = asked.unwrap_or_else(|| {
         let url = request.url();
-        attach::admit_to(origin_of(core, url), core.settings.undeclared, || {
+        let (profile, policy) = (core.session.family().profile(), core.settings.admission);
+        let origin = origin_of(core, url);
+        attach::admit_to(origin, request.headers(), profile, policy, || {
             Error::origin(Some(url.scheme()), url.authority())
         })
     });
