@@ -9,7 +9,10 @@ use http_body_util::{
     combinators::{BoxBody, UnsyncBoxBody},
 };
 
-use super::tee::{Aborted, Resumed, Tee};
+use super::{
+    resumed::Resumed,
+    tee::{Aborted, Tee},
+};
 use crate::error::BoxError;
 
 /// A box that any body of the same error type fits in.

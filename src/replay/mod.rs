@@ -29,6 +29,7 @@
 
 mod boxed;
 mod outcome;
+mod resumed;
 mod spare;
 mod tee;
 

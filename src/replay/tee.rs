@@ -26,20 +26,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{Replay, boxed::Boxed};
+use super::{Replay, boxed::Boxed, resumed::Resumed};
 
 /// The body of the first sending.
 pub(super) struct Tee<B>(Arc<Shared<B>>);
 
 /// The spare of a body that is being sent. Dropped, it lets go of what was kept.
 pub(crate) struct Teed<B>(Arc<dyn Retake<B>>);
-
-/// The body of the second sending: what the first had sent, and then the rest.
-pub(super) struct Resumed<B> {
-    sent: VecDeque<Bytes>,
-    trailers: Option<HeaderMap>,
-    rest: Option<B>,
-}
 
 struct Shared<B> {
     state: Mutex<State<B>>,
@@ -257,48 +250,6 @@ impl<B> State<B> {
         self.kept = self.kept.and(Err(why));
         self.sent = VecDeque::new();
         self.trailers = None;
-    }
-}
-
-// === impl Resumed ===
-
-impl<B: Boxed> Body for Resumed<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        if let Some(data) = self.sent.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        match &mut self.rest {
-            Some(rest) => Pin::new(rest).poll_frame(cx),
-            None => Poll::Ready(
-                self.trailers
-                    .take()
-                    .map(|trailers| Ok(Frame::trailers(trailers))),
-            ),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let rest_ended = self.rest.as_ref().is_none_or(B::is_end_stream);
-        self.sent.is_empty() && self.trailers.is_none() && rest_ended
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let sent: u64 = self.sent.iter().map(|data| data.len() as u64).sum();
-        let rest = self.rest.as_ref();
-        let rest = rest.map_or_else(|| SizeHint::with_exact(0), B::size_hint);
-        let mut whole = SizeHint::new();
-        // The upper bound first: a lower one above it would panic.
-        if let Some(upper) = rest.upper() {
-            whole.set_upper(upper.saturating_add(sent));
-        }
-        whole.set_lower(rest.lower().saturating_add(sent));
-        whole
     }
 }
 
