@@ -10,7 +10,7 @@
 //! outside  token_client  oauth2  vendor  compat  test_util  docs        ways to get, plug in, look at
 //! ```
 //!
-//! The builder, in `layer.rs`, is the one place in the middle that names an outside module: it puts
+//! The builder, in `layer/builder.rs`, is the one place in the middle that names an outside module: it puts
 //! the built-in token client in place.
 //!
 //! # The way of a request

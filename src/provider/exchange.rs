@@ -10,10 +10,24 @@ use crate::{
 
 /// One request for a token: everything that a provider may need to know, owned.
 ///
+/// ```
+/// # use tower_reauth::{Token, provider::{Exchange, provider_fn}};
+/// provider_fn(|exchange: Exchange| async move {
+///     let session = exchange.session();
+///     # let _ = session;
+///     Ok(Token::new("t0ken"))
+/// });
+/// ```
+///
+/// Borrowing it into the future does not compile:
+///
 /// ```compile_fail
-/// # use tower_reauth::provider::{Exchange, provider_fn};
-/// // Borrowing it into the future does not compile; take it by value.
-/// provider_fn(|exchange: &Exchange| async move { todo!() });
+/// # use tower_reauth::{Token, provider::{Exchange, provider_fn}};
+/// provider_fn(|exchange: &Exchange| async move {
+///     let session = exchange.session();
+///     # let _ = session;
+///     Ok(Token::new("t0ken"))
+/// });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Exchange(Arc<ExchangeParts>);
