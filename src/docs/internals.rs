@@ -52,7 +52,8 @@
 //!   (`ProviderError::salvaging`), so that nothing that arrived is lost.
 //! - The snapshot carries one *attention* deadline instead of the stages fresh, due and expired: a
 //!   request compares once, and a pause after a failure costs it nothing.
-//! - `with_session` returns a `Result`: a token that no header can hold is said at once.
+//! - `with_session` returns a `Result`: a token that no header can hold, or a key whose session is
+//!   alive already, is said at once.
 //! - A request of reqwest cannot be marked as bare: reqwest lets nobody look at its extensions. As a
 //!   middleware it can, by those of the chain.
 //! - `ResponseFuture` has no parameter for the provider; nothing in it depends on one.
