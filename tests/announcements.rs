@@ -16,6 +16,16 @@ fn rotating(rule: LostReply) -> Script {
         .profile(|profile| profile.rotation(Rotation::Must).lost_reply(rule))
 }
 
+/// The first reply is cut after the access token: the new refresh token is lost, the old one spent.
+fn cut_behind_the_access_token(rule: LostReply) -> Script {
+    let script = rotating(rule);
+    script.next(|_| {
+        let saved = Token::new("saved").with_lifetime(secs(1800));
+        Err(ProviderError::unknown_outcome("the reply broke off").salvaging(saved))
+    });
+    script
+}
+
 #[tokio::test]
 async fn a_refresh_token_that_must_not_be_sent_again_is_announced_when_it_is_lost() {
     let clock = ManualClock::new();
@@ -53,16 +63,11 @@ async fn subscribers_hear_of_one_exchange_once() {
     );
 }
 
-/// The reply was cut after the access token: the new refresh token is lost, and the old one spent.
 #[tokio::test]
 async fn an_access_token_saved_without_its_refresh_token_is_used_and_the_old_one_is_a_last_resort()
 {
     let clock = ManualClock::new();
-    let script = rotating(LostReply::LastResort);
-    script.next(|_| {
-        let saved = Token::new("saved").with_lifetime(secs(1800));
-        Err(ProviderError::unknown_outcome("the reply broke off").salvaging(saved))
-    });
+    let script = cut_behind_the_access_token(LostReply::LastResort);
     let seed = Token::from_refresh_token("seed");
     let auth = script.layer(&clock).initial(seed).build().unwrap();
     let handle = auth.handle();
@@ -89,11 +94,7 @@ async fn an_access_token_saved_without_its_refresh_token_is_used_and_the_old_one
 async fn an_access_token_saved_without_its_refresh_token_is_the_last_where_nothing_may_be_sent_again()
  {
     let clock = ManualClock::new();
-    let script = rotating(LostReply::Never);
-    script.next(|_| {
-        let saved = Token::new("saved").with_lifetime(secs(1800));
-        Err(ProviderError::unknown_outcome("the reply broke off").salvaging(saved))
-    });
+    let script = cut_behind_the_access_token(LostReply::Never);
     let seed = Token::from_refresh_token("seed");
     let auth = script.layer(&clock).initial(seed).build().unwrap();
     let handle = auth.handle();

@@ -1,8 +1,9 @@
 //! What exchanges left owing, such as a record that could not be saved.
 //!
-//! Every exchange that began may leave something. One task at a time pays. While it holds a [`Debt`], the cell counts as busy; a flight that
-//! lands meanwhile adds to the debt and leaves it to that task. If the task dies, the debt stays
-//! and the next flight's task pays it, or whoever shuts the session down.
+//! Every exchange that began may leave something. One task at a time pays. While it holds a
+//! [`Debt`], the cell counts as busy; a flight that ends meanwhile adds to the debt and leaves it to
+//! that task. If the task dies, the debt stays, and the next flight's task pays it, or whoever shuts
+//! the session down.
 
 use super::{Cell, wake};
 

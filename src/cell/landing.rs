@@ -103,7 +103,6 @@ impl Cell {
             // The exchange did not make the refresh token live longer, and the next would not.
             snapshot.plan.keep_alive = Moment::NEVER;
         }
-        state.owed = true;
         state.login_required = login_required;
         if !snapshot.is_usable(now) {
             return self.arrive_dead(state, snapshot, ask, age);
@@ -157,7 +156,6 @@ impl Cell {
             }
             Some(token) if token.refresh_token().is_some() => {
                 self.keep_refresh_token(&token, Age::Fresh { asked_at, now });
-                state.owed = true;
                 ask.refresh = None;
             }
             _ => {}

@@ -74,7 +74,7 @@ impl Ticket {
     /// Ends the flight with what the provider returned.
     pub(crate) fn land(mut self, result: Result<Token, ProviderError>) {
         self.landed = true;
-        let asked_at = self.ask.sent_at.unwrap_or(self.ask.began_at);
+        let asked_at = *self.ask.sent_at.get_or_insert(self.ask.began_at);
         self.finish(|cell, state, ask, now| match result {
             Ok(token) => cell.arrive(state, token, ask, (asked_at, now)),
             Err(error) => cell.fail(state, error, ask, (asked_at, now)),
