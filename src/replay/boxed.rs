@@ -15,28 +15,30 @@ use super::{
 };
 use crate::error::BoxError;
 
-/// A box that any body of the same error type fits in.
-pub(super) trait Boxed:
-    Body<Data = Bytes, Error: Abort> + Unpin + Send + Sized + 'static
-{
+/// A box that any body with a certain error fits in.
+pub(super) trait Boxed: Body<Data = Bytes> + Unpin + Send + Sized + 'static {
+    /// The error of what is put into the box.
+    type Within: Abort;
+
     fn empty() -> Self;
     fn tee(tee: Tee<Self>) -> Self;
     fn resumed(resumed: Resumed<Self>) -> Self;
 
-    /// The error that a first sending is cut off with, if there can be one.
-    fn aborted() -> Option<Self::Error> {
-        Self::Error::aborted()
-    }
+    /// An error that came out of the box, to be put into another.
+    fn within(error: Self::Error) -> Self::Within;
 }
 
-/// An error of a body that can say that a sending was cut off.
+/// An error of a body, which may be able to say that a sending was cut off.
 pub(super) trait Abort: Sized + 'static {
+    /// The error that a first sending is cut off with, if there can be one.
     fn aborted() -> Option<Self>;
 }
 
 // === impl Boxed ===
 
 impl<E: Abort> Boxed for BoxBody<Bytes, E> {
+    type Within = E;
+
     fn empty() -> Self {
         Self::new(Empty::new().map_err(|never| match never {}))
     }
@@ -47,10 +49,16 @@ impl<E: Abort> Boxed for BoxBody<Bytes, E> {
 
     fn resumed(resumed: Resumed<Self>) -> Self {
         Self::new(resumed)
+    }
+
+    fn within(error: E) -> E {
+        error
     }
 }
 
 impl<E: Abort> Boxed for UnsyncBoxBody<Bytes, E> {
+    type Within = E;
+
     fn empty() -> Self {
         Self::new(Empty::new().map_err(|never| match never {}))
     }
@@ -61,6 +69,10 @@ impl<E: Abort> Boxed for UnsyncBoxBody<Bytes, E> {
 
     fn resumed(resumed: Resumed<Self>) -> Self {
         Self::new(resumed)
+    }
+
+    fn within(error: E) -> E {
+        error
     }
 }
 
@@ -79,14 +91,6 @@ impl Abort for io::Error {
 }
 
 impl Abort for Infallible {
-    fn aborted() -> Option<Self> {
-        None
-    }
-}
-
-/// Only hyper makes one.
-#[cfg(feature = "https")]
-impl Abort for hyper::Error {
     fn aborted() -> Option<Self> {
         None
     }

@@ -28,6 +28,7 @@
 //! response.
 
 mod boxed;
+mod foreign;
 mod outcome;
 mod resumed;
 mod spare;

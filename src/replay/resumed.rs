@@ -23,17 +23,19 @@ pub(super) struct Resumed<B> {
 
 impl<B: Boxed> Body for Resumed<B> {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = B::Within;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Within>>> {
         if let Some(data) = self.sent.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         match &mut self.rest {
-            Some(rest) => Pin::new(rest).poll_frame(cx),
+            Some(rest) => Pin::new(rest)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(B::within))),
             None => Poll::Ready(
                 self.trailers
                     .take()

@@ -94,7 +94,7 @@ impl Bodies {
             .or_else(|| self.boxed::<B, BoxError>(body))
             .or_else(|| self.boxed::<B, io::Error>(body))
             .or_else(|| self.boxed::<B, Infallible>(body))
-            .or_else(|| self.boxed_by_hyper(body))
+            .or_else(|| self.foreign(body))
             .unwrap_or(Err(Replay::NotReplayable))
     }
 
@@ -116,15 +116,23 @@ impl Bodies {
             .or_else(|| same_type(body, |body: &mut UnsyncBoxBody<Bytes, E>| self.teed(body)))
     }
 
-    #[cfg(feature = "https")]
-    fn boxed_by_hyper<B: 'static>(&self, body: &mut B) -> Option<Result<Spare<B>, Replay>> {
-        self.boxed::<B, hyper::Error>(body)
-    }
-
-    #[cfg(not(feature = "https"))]
-    #[allow(clippy::unused_self, reason = "as where hyper is there")]
-    fn boxed_by_hyper<B>(&self, _: &mut B) -> Option<Result<Spare<B>, Replay>> {
-        None
+    /// The boxes of other crates, each where its feature is on.
+    #[allow(
+        clippy::let_and_return,
+        unused_variables,
+        reason = "without a feature there is none"
+    )]
+    fn foreign<B: 'static>(&self, body: &mut B) -> Option<Result<Spare<B>, Replay>> {
+        let found = None;
+        #[cfg(feature = "axum")]
+        let found = found.or_else(|| same_type(body, |b: &mut axum_core::body::Body| self.teed(b)));
+        #[cfg(feature = "https")]
+        let found = found.or_else(|| self.boxed::<B, hyper::Error>(body));
+        #[cfg(feature = "reqwest")]
+        let found = found.or_else(|| same_type(body, |b: &mut reqwest::Body| self.teed(b)));
+        #[cfg(feature = "tonic")]
+        let found = found.or_else(|| same_type(body, |b: &mut tonic::body::Body| self.teed(b)));
+        found
     }
 
     fn teed<B: Boxed>(&self, body: &mut B) -> Result<Spare<B>, Replay> {

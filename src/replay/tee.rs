@@ -26,7 +26,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{Replay, boxed::Boxed, resumed::Resumed};
+use super::{
+    Replay,
+    boxed::{Abort, Boxed},
+    resumed::Resumed,
+};
 
 /// The body of the first sending.
 pub(super) struct Tee<B>(Arc<Shared<B>>);
@@ -88,19 +92,19 @@ pub(super) struct Aborted;
 
 impl<B: Boxed> Body for Tee<B> {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = B::Within;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Within>>> {
         let mut state = self.0.lock();
         if state.held {
             state.park(cx);
             return Poll::Pending;
         }
         let Some(body) = &mut state.body else {
-            return match (state.ended, B::aborted()) {
+            return match (state.ended, B::Within::aborted()) {
                 (true, _) => Poll::Ready(None),
                 // Never a clean end: half a body must not look like a whole one.
                 (false, Some(error)) => Poll::Ready(Some(Err(error))),
@@ -115,7 +119,7 @@ impl<B: Boxed> Body for Tee<B> {
             Poll::Ready(Some(Err(_))) => state.give_up(Replay::NotReplayable),
             Poll::Ready(None) => state.ended = true,
         }
-        polled
+        polled.map(|frame| frame.map(|frame| frame.map_err(B::within)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -169,7 +173,7 @@ impl<B: Boxed> Retake<B> for Shared<B> {
         if state.is_ended() {
             return Ok(());
         }
-        if B::aborted().is_none() {
+        if B::Within::aborted().is_none() {
             return Err(Replay::StillSending);
         }
         state.held = true;
