@@ -7,6 +7,7 @@
 
 use reqwest::{Client, Method, Request, redirect::Policy};
 use tokio::task::JoinSet;
+use tokio_rustls::rustls::crypto::ring;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_reauth::{AuthLayer, BoxError, oauth2::OAuth2, test_util::SimOauth};
 
@@ -17,6 +18,8 @@ async fn main() -> Result<(), BoxError> {
     let provider = OAuth2::client_credentials(vendor.token_url(), id, secret);
     let auth = AuthLayer::new(provider.origins([vendor.base_url()]));
 
+    // Not needed with reqwest's default features, which choose by themselves.
+    let _chosen = ring::default_provider().install_default();
     // The layer cannot see redirects that reqwest follows by itself: off with them.
     let http = Client::builder().redirect(Policy::none()).no_proxy();
     let client = ServiceBuilder::new().layer(auth).service(http.build()?);

@@ -27,13 +27,16 @@ use reqwest::{Body, Method, Request, Response, redirect::Policy};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Next};
 use support::{Script, ours, secs, token};
 use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_rustls::rustls::crypto::ring;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_reauth::{
     Auth, AuthLayer, BoxError, Error, Provider, Token,
     attach::Bare,
     compat::reqwest::Strayed,
+    layer::AuthLayerBuilder,
     oauth2::{ClientAuth, OAuth2},
     provider::{Placement, Reason},
+    replay::Replay,
     test_util::{ManualClock, SimOauth},
     token_client,
 };
@@ -91,6 +94,8 @@ impl<P> Clone for Stack<P> {
 }
 
 fn client(redirects: Policy) -> reqwest::Client {
+    // reqwest is built without a choice of its own; a second call finds the first.
+    let _chosen = ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().redirect(redirects);
     client.build().unwrap()
 }
@@ -112,23 +117,28 @@ fn stream(text: &'static str) -> Body {
 
 /// A vendor that rotates, and a layer with a session there.
 async fn vendor(clock: &ManualClock) -> (SimOauth, AuthLayer<OAuth2>) {
-    let sim = SimOauth::builder()
-        .clock(clock.clone())
-        .start()
-        .await
-        .unwrap();
+    let sim = simulator(clock).await;
     let layer = session(&sim, clock);
     (sim, layer)
 }
 
+async fn simulator(clock: &ManualClock) -> SimOauth {
+    let builder = SimOauth::builder().clock(clock.clone());
+    builder.start().await.unwrap()
+}
+
 fn session(sim: &SimOauth, clock: &ManualClock) -> AuthLayer<OAuth2> {
+    builder(sim, clock).build().unwrap()
+}
+
+fn builder(sim: &SimOauth, clock: &ManualClock) -> AuthLayerBuilder<OAuth2> {
     let provider = OAuth2::refresh_token(sim.token_url(), sim.client_id())
         .client_auth(ClientAuth::Basic(sim.client_secret().into()))
         .origins([sim.base_url()]);
     let seed = sim.seed();
     let builder = AuthLayer::builder(provider).clock(clock.clone());
     let builder = builder.initial(Token::from_pair(seed.access_token, seed.refresh_token));
-    builder.memory_only().build().unwrap()
+    builder.memory_only()
 }
 
 /// A layer that starts from `access-0`, for a day, with `peer` as its one origin.
@@ -233,10 +243,31 @@ async fn a_revocation_amid_concurrent_requests_reaches_no_caller_and_costs_one_e
 }
 
 #[tokio::test]
-async fn a_streaming_body_gets_its_refusal_untouched_and_the_exchange_still_happens() {
+async fn a_streaming_body_that_was_refused_is_sent_again() {
     for way in 0..2 {
         let clock = ManualClock::new();
         let (sim, layer) = vendor(&clock).await;
+        let stack = Stack::both(|| layer.clone())[way].clone();
+        let url = sim.base_url() + "/orders";
+        sim.revoke_access_tokens();
+        let mut order = post(&url, stream("ten pieces"));
+        order
+            .headers_mut()
+            .insert("idempotency-key", HeaderValue::from_static("7"));
+        let response = stack.send(order).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.extensions().get(), Some(&Replay::Replayed));
+        let counters = sim.counters();
+        assert_eq!((counters.exchanges, counters.api_refused), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_over_the_cap_gets_its_refusal_untouched_and_the_exchange_still_happens() {
+    for way in 0..2 {
+        let clock = ManualClock::new();
+        let sim = simulator(&clock).await;
+        let layer = builder(&sim, &clock).replay_cap(9).build().unwrap();
         let stack = Stack::both(|| layer.clone())[way].clone();
         let url = sim.base_url() + "/orders";
         let first = layer.handle().status().generation;

@@ -2,7 +2,7 @@
 
 use std::{future::Future, mem, sync::Arc};
 
-use ::reqwest::{Request, Response, Url};
+use ::reqwest::{Body, Request, Response, Url};
 
 use crate::{
     attach::{self, Admission},
@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     layer::Core,
     provider::OriginIndex,
-    replay::Replay,
+    replay::{Replay, Spare},
 };
 
 /// Response extension: the inner client followed redirects to an origin that may not see the token.
@@ -47,6 +47,13 @@ struct Sent<'a> {
     core: &'a Core,
     generation: Generation,
     origin: OriginIndex,
+}
+
+/// What is needed to send a request a second time.
+struct Second {
+    request: Request,
+    /// The body, where it is followed while it is sent; else it is in the request.
+    followed: Option<Spare<Body>>,
 }
 
 enum Verdict {
@@ -89,11 +96,8 @@ async fn send_with_token<C: Carrier>(
     mut carrier: C,
     mut request: Request,
 ) -> Result<Response, C::Error> {
-    let snapshot = usable(core, &request).await.map_err(C::own)?;
-    let spare = match core.settings.replay {
-        Some(_) => request.try_clone().ok_or(Replay::NotReplayable),
-        None => Err(Replay::SwitchedOff),
-    };
+    let snapshot = usable(core, &mut request).await.map_err(C::own)?;
+    let second = Second::of(core, &mut request);
     attach::place(&snapshot.headers, request.headers_mut());
     let sent = Sent {
         core,
@@ -102,15 +106,17 @@ async fn send_with_token<C: Carrier>(
     };
     drop(snapshot);
     let mut response = carrier.carry(request).await?;
-    match (sent.judge(&mut response), spare) {
-        (Verdict::Accepted, _) => Ok(response),
-        (Verdict::Refused, Ok(spare)) => recover(&sent, response, carrier, spare).await,
-        (Verdict::Refused, Err(why)) => {
-            sent.reject();
-            why.mark(response.extensions_mut());
-            Ok(response)
-        }
-        (Verdict::Strayed, _) => {
+    match sent.judge(&mut response) {
+        Verdict::Accepted => Ok(response),
+        Verdict::Refused => match second.and_then(Second::hold) {
+            Ok(second) => recover(&sent, response, carrier, second).await,
+            Err(why) => {
+                sent.reject();
+                why.mark(response.extensions_mut());
+                Ok(response)
+            }
+        },
+        Verdict::Strayed => {
             sent.reject();
             Ok(response)
         }
@@ -122,7 +128,7 @@ async fn recover<C: Carrier>(
     sent: &Sent<'_>,
     mut refusal: Response,
     mut carrier: C,
-    mut spare: Request,
+    second: Second,
 ) -> Result<Response, C::Error> {
     let session = &sent.core.session;
     let Ok(newer) = session.newer_than(sent.generation, sent.origin).await else {
@@ -131,13 +137,14 @@ async fn recover<C: Carrier>(
     };
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refusal);
-    attach::place(&newer.headers, spare.headers_mut());
+    let mut request = second.into_request();
+    attach::place(&newer.headers, request.headers_mut());
     let again = Sent {
         generation: newer.generation,
         ..*sent
     };
     drop(newer);
-    let mut response = carrier.carry(spare).await?;
+    let mut response = carrier.carry(request).await?;
     let cell = session.cell();
     match again.judge(&mut response) {
         Verdict::Accepted => cell.cured(again.generation, again.origin),
@@ -153,7 +160,7 @@ async fn recover<C: Carrier>(
 }
 
 /// A token that may be sent: the current one, or the next.
-async fn usable(core: &Core, request: &Request) -> Result<Arc<Snapshot>, Error> {
+async fn usable(core: &Core, request: &mut Request) -> Result<Arc<Snapshot>, Error> {
     let session = &core.session;
     let now = session.cell().now();
     let snapshot = Arc::clone(&session.cell().load());
@@ -173,9 +180,23 @@ async fn usable(core: &Core, request: &Request) -> Result<Arc<Snapshot>, Error> 
 
 /// What the extensions of `request` ask for. reqwest shows them on a request of the `http` crate
 /// only, so it takes a copy, which is too much for every request.
-fn hidden(request: &Request) -> Option<Admission> {
-    let copy = http::Request::try_from(request.try_clone()?).ok()?;
-    attach::asked_for(copy.extensions())
+fn hidden(request: &mut Request) -> Option<Admission> {
+    let head = without_body(request, |_| ())?.0;
+    let head = http::Request::try_from(head).ok()?;
+    attach::asked_for(head.extensions())
+}
+
+/// A copy of `request` without its body, which `look` sees meanwhile and is then put back.
+fn without_body<T>(
+    request: &mut Request,
+    look: impl FnOnce(&mut Option<Body>) -> T,
+) -> Option<(Request, T)> {
+    let mut body = request.body_mut().take();
+    // A request without a body can always be cloned.
+    let head = request.try_clone();
+    let seen = look(&mut body);
+    *request.body_mut() = body;
+    Some((head?, seen))
 }
 
 /// Which declared origin `url` is at. One without a host is at none: unlike a URI of the `http`
@@ -189,6 +210,41 @@ fn origin_of(core: &Core, url: &Url) -> Option<OriginIndex> {
 /// converted from the `http` crate's and never sent.
 fn is_told(url: &Url) -> bool {
     url.as_str() != "http://no.url.provided.local/"
+}
+
+// === impl Second ===
+
+impl Second {
+    /// The means to send `request` again, where that is wanted and possible. reqwest clones what is
+    /// whole in memory; a stream is followed while it is sent.
+    fn of(core: &Core, request: &mut Request) -> Result<Self, Replay> {
+        let bodies = core.settings.replay.as_ref().ok_or(Replay::SwitchedOff)?;
+        if let Some(request) = request.try_clone() {
+            return Ok(Self {
+                request,
+                followed: None,
+            });
+        }
+        let follow = |body: &mut Option<Body>| body.as_mut().map(|body| bodies.spare(body));
+        let (request, followed) = without_body(request, follow).ok_or(Replay::NotReplayable)?;
+        Ok(Self {
+            request,
+            followed: followed.transpose()?,
+        })
+    }
+
+    /// Holds a first sending that is still under way, until this is dropped or sent.
+    fn hold(self) -> Result<Self, Replay> {
+        self.followed.as_ref().map_or(Ok(()), Spare::hold)?;
+        Ok(self)
+    }
+
+    fn into_request(mut self) -> Request {
+        if let Some(body) = self.followed {
+            *self.request.body_mut() = Some(body.take());
+        }
+        self.request
+    }
 }
 
 // === impl Sent ===
