@@ -44,6 +44,8 @@ enum Kind {
     Died { panicked: bool },
     /// The exchange is still under way, longer than a caller waits.
     InProgress,
+    /// The same, longer than this caller said that it waits.
+    OutOfTime,
     /// The request goes to this origin, which may not see the token.
     Origin(Box<str>),
     /// A setting is wrong.
@@ -98,7 +100,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
             Kind::Exchange(error) => error.kind() != FailureKind::Misconfigured,
-            Kind::Died { .. } | Kind::InProgress => true,
+            Kind::Died { .. } | Kind::InProgress | Kind::OutOfTime => true,
             _ => false,
         }
     }
@@ -134,7 +136,13 @@ impl Error {
     /// Whether the exchange was still under way when this caller had waited long enough.
     #[must_use]
     pub fn is_in_progress(&self) -> bool {
-        matches!(self.0.kind, Kind::InProgress)
+        matches!(self.0.kind, Kind::InProgress | Kind::OutOfTime)
+    }
+
+    /// Whether it was the caller's own limit that was over.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        matches!(self.0.kind, Kind::OutOfTime)
     }
 
     /// Whether the session was shut down.
@@ -187,6 +195,10 @@ impl Error {
 
     pub(crate) fn in_progress() -> Self {
         Self::from(Kind::InProgress)
+    }
+
+    pub(crate) fn out_of_time() -> Self {
+        Self::from(Kind::OutOfTime)
     }
 
     /// The request to `uri` may not have the token. Its path and query may hold secrets, and so may
@@ -250,6 +262,9 @@ impl fmt::Display for Error {
                 "the exchange was dropped with the runtime that it ran on; the next call starts anew",
             ),
             Kind::InProgress => f.write_str("an exchange is still under way; it goes on without this caller"),
+            Kind::OutOfTime => f.write_str(
+                "the call's deadline passed while an exchange was under way; it goes on without this caller",
+            ),
             Kind::Origin(origin) => write!(
                 f,
                 "the request was not sent, since {origin} is not among the origins that may see the token: \
@@ -307,7 +322,7 @@ mod tests {
     #[test]
     fn each_error_is_what_its_predicates_say_and_nothing_else() {
         let lost = || ProviderError::unknown_outcome("");
-        let table: [(Error, &[&str]); 14] = [
+        let table: [(Error, &[&str]); 15] = [
             (
                 Error::exchange(ProviderError::transient("")),
                 &["transient"],
@@ -337,6 +352,7 @@ mod tests {
             (Error::died(false), &["transient", "unknown outcome"]),
             (Error::died(true), &["transient", "unknown outcome"]),
             (Error::in_progress(), &["transient", "in progress"]),
+            (Error::out_of_time(), &["transient", "in progress"]),
             (
                 Error::origin(Some("https"), "elsewhere.example"),
                 &["origin"],

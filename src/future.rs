@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use pin_project::pin_project;
 use tower::Service;
 
@@ -20,6 +20,7 @@ use crate::{
     cell::Generation,
     challenge,
     error::{BoxError, Error},
+    grpc,
     layer::Core,
     provider::OriginIndex,
     replay::Replay,
@@ -39,7 +40,7 @@ where
 #[pin_project(project = StateProj)]
 enum State<F, R, S, B> {
     /// Nothing was sent; awaits nothing.
-    Failed { error: Option<Error> },
+    Failed { error: Option<BoxError> },
     /// Sent without a token; awaits the response, whatever it is.
     AwaitBare {
         #[pin]
@@ -70,9 +71,12 @@ impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(crate) fn failed(error: Error) -> Self {
+    /// `headers` are those of the request, which say how its caller reads an error.
+    pub(crate) fn failed(error: Error, headers: &HeaderMap) -> Self {
         Self {
-            state: State::Failed { error: Some(error) },
+            state: State::Failed {
+                error: Some(grpc::own(error, headers)),
+            },
         }
     }
 
@@ -117,20 +121,20 @@ where
         loop {
             let outcome = match state.as_mut().project() {
                 StateProj::Failed { error } => {
-                    let error = error.take().unwrap_or_else(Error::finished);
-                    return Poll::Ready(Err(error.into()));
+                    let error = error.take();
+                    return Poll::Ready(Err(error.unwrap_or_else(|| Error::finished().into())));
                 }
                 StateProj::AwaitBare { response } => return response.poll(cx).map_err(Into::into),
                 StateProj::AwaitToken { outcome } => return outcome.as_mut().poll(cx),
                 StateProj::AwaitResponse { response, sent } => {
                     let response = ready!(response.poll(cx)).map_err(Into::into)?;
                     // Taken in any case: a body need not be kept once its answer is there.
-                    let refused = sent
-                        .take()
-                        .filter(|(sent, _)| sent.is_refused_by(&response));
-                    let Some((sent, second)) = refused else {
+                    let Some((sent, second)) = sent.take() else {
                         return Poll::Ready(Ok(response));
                     };
+                    if !sent.is_refused_by(&response) {
+                        return Poll::Ready(Ok(sent.watch(response)));
+                    }
                     match second.and_then(Second::hold) {
                         Ok(second) => recover(sent, response, second),
                         Err(why) => return Poll::Ready(Ok(sent.only_once(response, why))),
@@ -159,6 +163,22 @@ where
 impl Sent {
     fn is_refused_by<B>(&self, response: &Response<B>) -> bool {
         challenge::refuses(response, &self.core.session.family().profile().refusal)
+    }
+
+    /// A response that was not refused, up to here: a gRPC call may still be, behind its body.
+    fn watch<B: 'static>(&self, response: Response<B>) -> Response<B> {
+        let session = &self.core.session;
+        if !grpc::has_begun(&response) || session.family().profile().refusal.is_never() {
+            return response;
+        }
+        // A body that outlives all handles need not keep the session.
+        let session = Arc::downgrade(session);
+        let (generation, origin) = (self.generation, self.origin);
+        grpc::watch(response, move || {
+            if let Some(session) = session.upgrade() {
+                session.reject(generation, origin);
+            }
+        })
     }
 
     /// The refusal of a request that cannot be sent again: its caller gets the response, and the

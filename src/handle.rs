@@ -1,6 +1,6 @@
 //! Looking at a session and steering it, apart from requests.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{cell::Session, error::Error, provider::OriginIndex, token::Token};
 
@@ -50,7 +50,7 @@ impl AuthHandle {
         }
         let snapshot = match snapshot.is_usable(now) {
             true => snapshot,
-            false => self.session.usable().await?,
+            false => self.session.usable(Duration::MAX).await?,
         };
         snapshot.token.clone().ok_or_else(Error::finished)
     }

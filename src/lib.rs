@@ -66,6 +66,7 @@ pub mod compat;
 pub mod docs;
 mod error;
 pub mod future;
+mod grpc;
 pub mod handle;
 pub mod layer;
 pub mod oauth2;

@@ -85,13 +85,13 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         if let Some(error) = &self.core.settings.blocked {
-            return ResponseFuture::failed(error.clone());
+            return ResponseFuture::failed(error.clone(), request.headers());
         }
         let profile = self.core.session.family().profile();
         match attach::admit(&request, profile, self.core.settings.admission) {
             Admission::WithToken(origin) => self.call_with_token(request, origin),
             Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
-            Admission::Refused(error) => ResponseFuture::failed(error),
+            Admission::Refused(error) => ResponseFuture::failed(error, request.headers()),
         }
     }
 }
@@ -122,7 +122,7 @@ impl<S, P> Auth<S, P> {
             }
             session.attend();
         }
-        let second = Second::of(&self.core, &self.inner, &mut request);
+        let second = Second::of(&self.core, &self.inner, &mut request, now);
         attach::attach(&snapshot.headers, &mut request);
         let sent = Sent {
             core: Arc::clone(&self.core),

@@ -19,7 +19,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cell", &["clock", "error", "provider", "token"]),
     // middle
     ("attach", &["error", "provider"]),
-    ("challenge", &["provider"]),
+    ("challenge", &["grpc", "provider"]),
+    ("grpc", &["clock", "error"]),
     ("replay", &["error"]),
     ("handle", &["cell", "error", "provider", "token"]),
     (
@@ -28,7 +29,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "attach",
             "cell",
             "challenge",
+            "clock",
             "error",
+            "grpc",
             "layer",
             "provider",
             "replay",

@@ -9,6 +9,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
@@ -47,24 +48,27 @@ impl Session {
         &self.family
     }
 
-    /// A token that may be sent, waiting for an exchange where there is none.
-    pub(crate) async fn usable(&self) -> Result<Arc<Snapshot>, Error> {
-        self.patiently(self.fetch(Need::Usable)).await
+    /// A token that may be sent, waiting for an exchange where there is none, for as long as the
+    /// caller has.
+    pub(crate) async fn usable(&self, left: Duration) -> Result<Arc<Snapshot>, Error> {
+        self.patiently(left, self.fetch(Need::Usable)).await
     }
 
-    /// A newer token than the one that `origin` refused, if there is one to be had.
+    /// A newer token than the one that `origin` refused, if there is one to be had while the caller
+    /// has time left.
     pub(crate) async fn newer_than(
         &self,
         generation: Generation,
         origin: OriginIndex,
+        left: Duration,
     ) -> Result<Arc<Snapshot>, Error> {
-        self.patiently(self.fetch(Need::NewerThan(generation, origin)))
-            .await
+        let newer = self.fetch(Need::NewerThan(generation, origin));
+        self.patiently(left, newer).await
     }
 
     /// Makes the session newer, whatever there is.
     pub(crate) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        self.patiently(self.fetch(Need::Asked)).await
+        self.patiently(Duration::MAX, self.fetch(Need::Asked)).await
     }
 
     /// Begins an exchange beside the requests, where one is due. Never waits.
@@ -197,9 +201,18 @@ impl Session {
         Ok(())
     }
 
-    /// Waits as long as a caller waits, then leaves the exchange to itself. Who needs to wait needs
-    /// a runtime: its timer says when it has been long enough.
-    async fn patiently<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    /// Waits as long as a caller waits, and this one has left, then leaves the exchange to itself.
+    /// Who needs to wait needs a runtime: its timer says when it has been long enough.
+    async fn patiently<T>(
+        &self,
+        left: Duration,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let waits = self.family.caller_waits;
+        let (wait, too_long): (_, fn() -> Error) = match left < waits {
+            true => (left, Error::out_of_time),
+            false => (waits, Error::in_progress),
+        };
         let mut work = pin!(work);
         let mut limit = None;
         poll_fn(|cx| {
@@ -209,9 +222,8 @@ impl Session {
             if limit.is_none() && Handle::try_current().is_err() {
                 return Poll::Ready(Err(Error::no_runtime()));
             }
-            let limit =
-                limit.get_or_insert_with(|| self.family.clock.sleep(self.family.caller_waits));
-            limit.as_mut().poll(cx).map(|()| Err(Error::in_progress()))
+            let limit = limit.get_or_insert_with(|| self.family.clock.sleep(wait));
+            limit.as_mut().poll(cx).map(|()| Err(too_long()))
         })
         .await
     }

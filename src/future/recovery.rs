@@ -8,7 +8,9 @@ use tower::Service;
 use super::Sent;
 use crate::{
     attach,
+    clock::Moment,
     error::BoxError,
+    grpc::{self, Patience},
     layer::Core,
     provider::{Headers, OriginIndex},
     replay::{self, Replay, Spare},
@@ -22,20 +24,28 @@ pub(crate) struct Second<S, B> {
     service: S,
     head: Request<()>,
     body: Spare<B>,
+    /// When the first sending began.
+    began: Moment,
 }
 
 // === impl Second ===
 
 impl<S: Clone, B: 'static> Second<S, B> {
-    /// The means to send `request` again, where that is wanted and possible. Its body is the same
-    /// to whoever reads it.
-    pub(crate) fn of(core: &Core, service: &S, request: &mut Request<B>) -> Chance<S, B> {
+    /// The means to send `request`, whose first sending begins now, again, where that is wanted and
+    /// possible. Its body is the same to whoever reads it.
+    pub(crate) fn of(
+        core: &Core,
+        service: &S,
+        request: &mut Request<B>,
+        now: Moment,
+    ) -> Chance<S, B> {
         let bodies = core.settings.replay.as_ref().ok_or(Replay::SwitchedOff)?;
         let body = bodies.spare(request.body_mut())?;
         Ok(Box::new(Self {
             service: service.clone(),
             head: replay::head(request),
             body,
+            began: now,
         }))
     }
 }
@@ -46,6 +56,10 @@ impl<S, B> Second<S, B> {
         self.body.hold()?;
         Ok(self)
     }
+
+    fn patience(&self) -> Patience {
+        Patience::of(self.head.headers(), self.began)
+    }
 }
 
 impl<S, B> Second<S, B>
@@ -53,11 +67,12 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    async fn send(mut self, headers: &Headers) -> Result<S::Response, BoxError> {
+    async fn send(mut self, token: &Headers, now: Moment) -> Result<S::Response, BoxError> {
+        self.patience().pass_on(self.head.headers_mut(), now);
         // Before readiness is awaited, which may need what the first sending holds.
         let body = self.body.take();
         let mut request = self.head.map(|()| body);
-        attach::attach(headers, &mut request);
+        attach::attach(token, &mut request);
         poll_fn(|cx| self.service.poll_ready(cx))
             .await
             .map_err(Into::into)?;
@@ -79,9 +94,18 @@ where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
     S::Error: Into<BoxError>,
     B: 'static,
+    ResBody: 'static,
 {
-    let snapshot = core.session.usable().await?;
-    let second = Second::of(&core, &ready, &mut request);
+    let cell = core.session.cell();
+    let began = cell.now();
+    let patience = Patience::of(request.headers(), began);
+    let snapshot = match core.session.usable(patience.left(began)).await {
+        Ok(snapshot) => snapshot,
+        Err(error) => return Err(grpc::own(error, request.headers())),
+    };
+    let now = cell.now();
+    patience.pass_on(request.headers_mut(), now);
+    let second = Second::of(&core, &ready, &mut request, now);
     attach::attach(&snapshot.headers, &mut request);
     let sent = Sent {
         generation: snapshot.generation,
@@ -91,7 +115,7 @@ where
     drop(snapshot);
     let response = ready.call(request).await.map_err(Into::into)?;
     if !sent.is_refused_by(&response) {
-        return Ok(response);
+        return Ok(sent.watch(response));
     }
     match second.and_then(Second::hold) {
         Ok(second) => recover(sent, response, second).await,
@@ -108,23 +132,31 @@ pub(super) async fn recover<S, B, ResBody>(
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     S::Error: Into<BoxError>,
+    ResBody: 'static,
 {
     let session = &sent.core.session;
-    let Ok(newer) = session.newer_than(sent.generation, sent.origin).await else {
+    let cell = session.cell();
+    let left = second.patience().left(cell.now());
+    let newer = session.newer_than(sent.generation, sent.origin, left);
+    let Ok(newer) = newer.await else {
         Replay::NoNewerToken.mark(refusal.extensions_mut());
         return Ok(refusal);
     };
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refusal);
-    let mut response = second.send(&newer.headers).await?;
-    let (generation, origin) = (newer.generation, sent.origin);
-    if sent.is_refused_by(&response) {
-        session.cell().not_cured(generation, origin);
-        // Where no exchange had tried to cure it yet, one begins, for the next request.
-        session.reject(generation, origin);
-    } else {
-        session.cell().cured(generation, origin);
-    }
+    let mut response = second.send(&newer.headers, cell.now()).await?;
+    let again = Sent {
+        core: Arc::clone(&sent.core),
+        generation: newer.generation,
+        origin: sent.origin,
+    };
     Replay::Replayed.mark(response.extensions_mut());
-    Ok(response)
+    if again.is_refused_by(&response) {
+        cell.not_cured(again.generation, again.origin);
+        // Where no exchange had tried to cure it yet, one begins, for the next request.
+        session.reject(again.generation, again.origin);
+        return Ok(response);
+    }
+    cell.cured(again.generation, again.origin);
+    Ok(again.watch(response))
 }

@@ -1,6 +1,6 @@
 //! The way of a reqwest request, whoever carries it.
 
-use std::{future::Future, mem, sync::Arc};
+use std::{future::Future, mem, sync::Arc, time::Duration};
 
 use ::reqwest::{Body, Request, Response, Url};
 
@@ -131,7 +131,10 @@ async fn recover<C: Carrier>(
     second: Second,
 ) -> Result<Response, C::Error> {
     let session = &sent.core.session;
-    let Ok(newer) = session.newer_than(sent.generation, sent.origin).await else {
+    let Ok(newer) = session
+        .newer_than(sent.generation, sent.origin, Duration::MAX)
+        .await
+    else {
         Replay::NoNewerToken.mark(refusal.extensions_mut());
         return Ok(refusal);
     };
@@ -172,7 +175,7 @@ async fn usable(core: &Core, request: &mut Request) -> Result<Arc<Snapshot>, Err
         return Err(error);
     }
     if !snapshot.is_usable(now) {
-        return session.usable().await;
+        return session.usable(Duration::MAX).await;
     }
     session.attend();
     Ok(snapshot)

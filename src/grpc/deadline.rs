@@ -1,0 +1,171 @@
+//! How long a caller waits, as a gRPC request says it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+
+use super::is_grpc;
+use crate::clock::Moment;
+
+/// How long the caller of a request waits for all of it.
+///
+/// A gRPC call says so in `grpc-timeout`, and whoever sends the call keeps to it from then on. What
+/// the layer spends before that, waiting for a token, counts as well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// As long as the layer itself likes, where there is none.
+    timeout: Option<Duration>,
+    began: Duration,
+}
+
+// === impl Patience ===
+
+impl Patience {
+    /// That of a request which began at `now`.
+    pub(crate) fn of(headers: &HeaderMap, now: Moment) -> Self {
+        let timeout = headers.get(TIMEOUT).filter(|_| is_grpc(headers));
+        Self {
+            timeout: timeout.and_then(read),
+            began: now.monotonic(),
+        }
+    }
+
+    /// What is left of it at `now`. An elapsed time, so that the wall clock has no say.
+    pub(crate) fn left(&self, now: Moment) -> Duration {
+        let spent = now.monotonic().saturating_sub(self.began);
+        self.timeout
+            .map_or(Duration::MAX, |timeout| timeout.saturating_sub(spent))
+    }
+
+    /// Says in `headers` what is left at `now`, for whoever keeps to it from here on.
+    pub(crate) fn pass_on(&self, headers: &mut HeaderMap, now: Moment) {
+        if self.timeout.is_some() {
+            headers.insert(TIMEOUT, write(self.left(now)));
+        }
+    }
+}
+
+/// At most eight digits and a unit. What cannot be read is no limit: the server will say so.
+fn read(header: &HeaderValue) -> Option<Duration> {
+    let text = header.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let is_number = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let number = is_number.then(|| digits.parse().ok())??;
+    let (_, nanos) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+    Duration::from_nanos(nanos).checked_mul(number)
+}
+
+/// In the finest unit that eight digits are enough for. Never zero, which is no timeout.
+fn write(left: Duration) -> HeaderValue {
+    let nanos = left.as_nanos().max(1);
+    let written = UNITS.into_iter().find_map(|(name, unit)| {
+        let number = nanos / u128::from(unit);
+        (number <= MOST).then(|| format!("{number}{name}"))
+    });
+    let written = written.unwrap_or_else(|| format!("{MOST}H"));
+    // Digits and a letter are a header value.
+    HeaderValue::try_from(written).unwrap_or_else(|_| HeaderValue::from_static("1n"))
+}
+
+const TIMEOUT: &str = "grpc-timeout";
+const MOST: u128 = 99_999_999;
+/// The finest first, each in nanoseconds.
+const UNITS: [(&str, u64); 6] = [
+    ("n", 1),
+    ("u", 1_000),
+    ("m", 1_000_000),
+    ("S", 1_000_000_000),
+    ("M", 60_000_000_000),
+    ("H", 3_600_000_000_000),
+];
+
+#[cfg(test)]
+mod tests {
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    fn headers(timeout: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static("application/grpc")),
+            (
+                http::HeaderName::from_static(TIMEOUT),
+                HeaderValue::from_static(timeout),
+            ),
+        ])
+    }
+
+    const fn at(duration: Duration) -> Moment {
+        Moment::new(duration, Duration::ZERO)
+    }
+
+    #[test]
+    fn each_unit_is_read() {
+        for (text, timeout) in [
+            ("1H", Duration::from_secs(3_600)),
+            ("2M", Duration::from_secs(120)),
+            ("30S", Duration::from_secs(30)),
+            ("250m", Duration::from_millis(250)),
+            ("1u", Duration::from_micros(1)),
+            ("99999999n", Duration::from_nanos(99_999_999)),
+            ("99999999H", Duration::from_secs(99_999_999 * 3_600)),
+            ("0S", Duration::ZERO),
+        ] {
+            let patience = Patience::of(&headers(text), Moment::PAST);
+            assert_eq!(patience.left(Moment::PAST), timeout, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_is_no_call_of_grpc_is_no_limit() {
+        for text in [
+            "",
+            "S",
+            "1",
+            "1s",
+            "-1S",
+            "+1S",
+            "123456789n",
+            "1 S",
+            "1.5S",
+        ] {
+            let patience = Patience::of(&headers(text), Moment::PAST);
+            assert_eq!(patience.left(Moment::PAST), Duration::MAX, "{text}");
+        }
+        let mut other = headers("1S");
+        other.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        let patience = Patience::of(&other, Moment::PAST);
+        assert_eq!(patience.left(Moment::PAST), Duration::MAX);
+    }
+
+    #[test]
+    fn what_is_left_is_passed_on() {
+        let secs = Duration::from_secs;
+        for (text, spent, left) in [
+            ("30S", secs(0), "30000000u"),
+            ("30S", secs(10), "20000000u"),
+            ("1H", secs(60), "3540000m"),
+            ("99999999H", secs(0), "99999999H"),
+            ("90n", Duration::from_nanos(30), "60n"),
+            ("1S", secs(2), "1n"),
+        ] {
+            let mut headers = headers(text);
+            let patience = Patience::of(&headers, at(secs(7)));
+            patience.pass_on(&mut headers, at(secs(7) + spent));
+            assert_eq!(headers[TIMEOUT], left, "{text} after {spent:?}");
+        }
+        let mut none = HeaderMap::new();
+        Patience::of(&none, Moment::PAST).pass_on(&mut none, at(secs(1)));
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn what_is_written_is_never_more_than_what_is_left() {
+        for left in (0..200).map(|n| Duration::from_nanos(3_u64.saturating_pow(n / 4).max(2) - 1)) {
+            let written = write(left);
+            let read = read(&written).unwrap();
+            assert!(written.len() <= 9, "{written:?}");
+            assert!(read <= left && left - read <= left / 10_000, "{left:?}");
+        }
+    }
+}
