@@ -1,7 +1,8 @@
 //! Whether a response refuses the token that was sent. Pure.
 //!
 //! For nearly every response this is a look at its version and status. Headers are looked at where
-//! the status refuses, and where HTTP/2 may carry gRPC.
+//! the status refuses, where HTTP/2 may carry gRPC, and where the
+//! [profile](crate::provider::Refusal::or_when) asks for it. [`Refused`] says it from within.
 
 use http::{HeaderMap, Response, header::WWW_AUTHENTICATE};
 use http_auth::{ChallengeRef, parser::ChallengeParser};
@@ -11,12 +12,43 @@ use crate::{
     provider::Refusal,
 };
 
+/// Response extension: the token was refused, whatever the status says.
+///
+/// Left on a response by a service inside of the layer that knows better than its head tells:
+/// [`PeekLayer`](crate::peek::PeekLayer), or one of your own.
+///
+/// ```
+/// use tower::{ServiceBuilder, util::MapResponseLayer};
+/// use tower_reauth::{AuthLayer, peek::Refused, provider::FixedToken};
+/// # use http_body_util::Full;
+/// # let client = tower::service_fn(|_: http::Request<Full<bytes::Bytes>>| async {
+/// #     Ok::<_, std::io::Error>(http::Response::new(Full::<bytes::Bytes>::default()))
+/// # });
+/// # let auth = AuthLayer::new(FixedToken::bearer("t0ken").origins(["https://api.example.com"]));
+///
+/// let told = MapResponseLayer::new(|mut response: http::Response<_>| {
+///     if response.headers().contains_key("x-session-ended") {
+///         response.extensions_mut().insert(Refused);
+///     }
+///     response
+/// });
+/// let service = ServiceBuilder::new().layer(auth).layer(told).service(client);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused;
+
 /// Whether `response` says that the token is not good.
 pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
-    if let Head::Ended { unauthenticated } = grpc::head(response) {
-        return unauthenticated && !refusal.is_never();
+    if refusal.is_never() {
+        return false;
     }
-    refusal.has_status(response.status()) && !lacks_scope_only(response.headers())
+    if let Head::Ended { unauthenticated } = grpc::head(response) {
+        return unauthenticated;
+    }
+    let (status, headers) = (response.status(), response.headers());
+    refusal.has_status(status) && !lacks_scope_only(headers)
+        || refusal.is_when(status, headers)
+        || response.extensions().get::<Refused>().is_some()
 }
 
 /// Whether all that is asked of a token is more scope, which a newer one would not have either

@@ -70,6 +70,7 @@ mod grpc;
 pub mod handle;
 pub mod layer;
 pub mod oauth2;
+pub mod peek;
 pub mod provider;
 pub mod replay;
 mod service;

@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("attach", &["error", "provider"]),
     ("challenge", &["grpc", "provider"]),
     ("grpc", &["clock", "error"]),
+    ("peek", &["challenge"]),
     ("replay", &["error"]),
     ("handle", &["cell", "error", "provider", "token"]),
     (
@@ -71,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "challenge",
             "error",
             "layer",
+            "peek",
             "provider",
             "replay",
             "service",

@@ -35,11 +35,12 @@ use ::reqwest_middleware::{Error as ChainError, Middleware, Next, Result as Chai
 use async_trait::async_trait;
 use http::Extensions;
 
-use super::reqwest::{Carrier, send};
+use super::reqwest::{Carrier, look, send};
 use crate::{
     attach,
     error::Error,
     layer::{AuthLayer, Core},
+    peek::PeekLayer,
     provider::Provider,
 };
 
@@ -48,6 +49,10 @@ use crate::{
 pub struct AuthMiddleware {
     core: Arc<Core>,
 }
+
+/// Looks into the bodies of a chain's responses. Made by [`PeekLayer::middleware`].
+#[derive(Clone, Debug)]
+pub struct PeekMiddleware(PeekLayer);
 
 /// The rest of the chain, for one request.
 struct Rest<'a> {
@@ -101,6 +106,46 @@ impl fmt::Debug for AuthMiddleware {
         f.debug_struct("AuthMiddleware")
             .field("core", &self.core)
             .finish()
+    }
+}
+
+// === impl PeekLayer ===
+
+impl PeekLayer {
+    /// This layer as a middleware of `reqwest_middleware`, to come after that of an
+    /// [`AuthLayer`].
+    ///
+    /// ```
+    /// # fn clients(
+    /// #     auth: tower_reauth::AuthLayer<tower_reauth::provider::FixedToken>,
+    /// #     http: reqwest::Client,
+    /// # ) {
+    /// # use tower_reauth::peek::PeekLayer;
+    /// let peek = PeekLayer::new(|glimpse| glimpse.body().starts_with(br#"{"success":false"#));
+    /// let client = reqwest_middleware::ClientBuilder::new(http)
+    ///     .with(auth.middleware())
+    ///     .with(peek.middleware())
+    ///     .build();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn middleware(&self) -> PeekMiddleware {
+        PeekMiddleware(self.clone())
+    }
+}
+
+// === impl PeekMiddleware ===
+
+#[async_trait]
+impl Middleware for PeekMiddleware {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> ChainResult<Response> {
+        let response = next.run(request, extensions).await?;
+        Ok(look(&self.0, response).await)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a provider declares about its vendor.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::{Origins, Placement, SessionId, SessionParts};
 
@@ -52,14 +52,19 @@ pub enum LostReply {
 
 /// Which responses of an API say that the token is not good.
 ///
-/// The status decides, with two exceptions. A `WWW-Authenticate` that asks for more *scope* (RFC
+/// The status decides, and whatever [`or_when`](Self::or_when) finds, with two exceptions. A `WWW-Authenticate` that asks for more *scope* (RFC
 /// 6750, section 3.1) is no refusal of the token: a newer one would not help. And a gRPC call over
 /// HTTP/2 is refused by the gRPC status UNAUTHENTICATED in the headers of its response; where they
 /// hold any gRPC status, that of HTTP is ignored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// A vendor that says it in a body only needs a [`PeekLayer`](crate::peek::PeekLayer) as well.
+#[derive(Clone)]
 pub struct Refusal {
     statuses: Vec<StatusCode>,
+    when: Option<Arc<When>>,
 }
+
+type When = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
 // === impl Profile ===
 
@@ -167,9 +172,7 @@ impl Refusal {
     /// be refreshed.
     #[must_use]
     pub fn never() -> Self {
-        Self {
-            statuses: Vec::new(),
-        }
+        Self::statuses([])
     }
 
     /// These statuses say so.
@@ -177,15 +180,66 @@ impl Refusal {
     pub fn statuses(statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         Self {
             statuses: statuses.into_iter().collect(),
+            when: None,
         }
     }
 
+    /// Responses that `says_so` tells by their status and headers say so as well. It is asked about
+    /// every other response, so it should look at the status first.
+    ///
+    /// ```
+    /// use tower_reauth::provider::{Profile, Refusal};
+    ///
+    /// let refusal = Refusal::default()
+    ///     .or_when(|status, headers| status == 403 && headers.get("x-reason").is_some_and(|it| it == "token_expired"));
+    /// let profile = Profile::new("acme").origins(["https://api.acme.example"]).refusal(refusal);
+    /// ```
+    #[must_use]
+    pub fn or_when(
+        mut self,
+        says_so: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.when = Some(match self.when {
+            None => Arc::new(says_so),
+            Some(earlier) => Arc::new(move |status, headers| {
+                earlier(status, headers) || says_so(status, headers)
+            }),
+        });
+        self
+    }
+
     pub(crate) fn is_never(&self) -> bool {
-        self.statuses.is_empty()
+        self.statuses.is_empty() && self.when.is_none()
+    }
+
+    pub(crate) fn is_when(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        self.when.as_ref().is_some_and(|when| when(status, headers))
     }
 
     pub(crate) fn has_status(&self, status: StatusCode) -> bool {
         self.statuses.contains(&status)
+    }
+}
+
+/// By the statuses; what `or_when` was given is equal to itself only.
+impl PartialEq for Refusal {
+    fn eq(&self, other: &Self) -> bool {
+        let same_when = match (&self.when, &other.when) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        same_when && self.statuses == other.statuses
+    }
+}
+
+impl Eq for Refusal {}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("statuses", &self.statuses)
+            .finish_non_exhaustive()
     }
 }
 

@@ -46,8 +46,13 @@
 //! One box a request, and with replay on what cloning it costs: its head, and a reference to its
 //! body.
 
+mod peek;
 mod send;
 mod service;
 
-pub(super) use self::send::{Carrier, send};
-pub use self::{send::Strayed, service::ResponseFuture};
+pub use self::{peek::PeekFuture, send::Strayed, service::ResponseFuture};
+#[cfg(feature = "reqwest-middleware")]
+pub(super) use self::{
+    peek::look,
+    send::{Carrier, send},
+};

@@ -271,9 +271,13 @@ impl Sent<'_> {
         // Borrowed for a moment by a head that the judge knows.
         let mut head = http::Response::new(());
         *head.status_mut() = response.status();
-        mem::swap(head.headers_mut(), response.headers_mut());
+        let swap = |head: &mut http::Response<()>, response: &mut Response| {
+            mem::swap(head.headers_mut(), response.headers_mut());
+            mem::swap(head.extensions_mut(), response.extensions_mut());
+        };
+        swap(&mut head, response);
         let refused = challenge::refuses(&head, refusal);
-        mem::swap(head.headers_mut(), response.headers_mut());
+        swap(&mut head, response);
         refused
     }
 

@@ -12,7 +12,7 @@ use std::{
 use ::reqwest::{Request, Response};
 use tower::Service;
 
-use super::{Carrier, send};
+use super::send::{Carrier, send};
 use crate::{
     error::{BoxError, Error},
     provider::Provider,
