@@ -195,6 +195,48 @@ fn a_bare_request_and_one_that_is_held_back_are_no_dearer() {
     assert_eq!(allocations(&layer, bare), 0);
 }
 
+/// Answers each call of gRPC at once, with a body that has begun.
+#[derive(Clone)]
+struct Grpc;
+
+impl<B> Service<Request<B>> for Grpc {
+    type Response = Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        let body = Full::new(Bytes::from_static(b"message"));
+        let mut response = Response::new(tonic::body::Body::new(body));
+        *response.version_mut() = http::Version::HTTP_2;
+        let grpc = HeaderValue::from_static("application/grpc");
+        response.headers_mut().insert("content-type", grpc);
+        ready(Ok(response))
+    }
+}
+
+#[test]
+fn watching_a_call_of_grpc_to_its_end_costs_one_box() {
+    fn allocations<S>(mut service: S) -> u64
+    where
+        S: Service<Request<Empty<Bytes>>, Response = Response<tonic::body::Body>>,
+    {
+        let request = request(Empty::<Bytes>::new());
+        let mut cx = Context::from_waker(Waker::noop());
+        let counted = measure(|| {
+            assert!(service.poll_ready(&mut cx).is_ready());
+            let future = pin!(service.call(request));
+            assert!(matches!(future.poll(&mut cx), Poll::Ready(Ok(_))));
+        });
+        counted.count_total
+    }
+    let layer = layer(Placement::bearer(), false);
+    assert_eq!(allocations(layer.layer(Grpc)), allocations(Grpc) + 1);
+}
+
 // === the clock ===
 
 /// Counts how often it is read.

@@ -35,7 +35,7 @@
 //! # Replay
 //!
 //! A refused request is sent a second time if its body is of a [type that allows it](crate::replay)
-//! and not longer than the cap of 64 KiB; around reqwest, if reqwest can clone it. Other requests are sent once: if such a one is refused,
+//! and not longer than the cap of 64 KiB. Other requests are sent once: if such a one is refused,
 //! its caller gets the refusal, with [the reason](crate::replay::Replay) on it, and the next
 //! request a newer token. Requests that fail without an answer (a reset connection, an HTTP/2
 //! stream that was refused) are never sent again by this layer.
@@ -47,9 +47,11 @@
 //!
 //! # Refusals inside a body
 //!
-//! A refusal is told by a response's head. A vendor that answers 200 and says it in the body, and a
-//! gRPC call that is refused in its trailers after it had begun, are not recognised: tell the layer
-//! by [`AuthHandle::reject`](crate::handle::AuthHandle::reject).
+//! A refusal is told by a response's head. For a vendor that says it in the body only there is
+//! [`PeekLayer`](crate::peek::PeekLayer), which holds such a response back until the beginning of its
+//! body is there. A gRPC call that is refused in its trailers, after it had begun, rejects its token
+//! where its body is tonic's; with other bodies tell the layer by
+//! [`AuthHandle::reject`](crate::handle::AuthHandle::reject).
 //!
 //! # Memory only
 //!

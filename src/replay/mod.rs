@@ -10,7 +10,8 @@
 //! | `Empty<Bytes>`, `Full<Bytes>`, `Bytes` | a clone, which shares the bytes |
 //! | `String` | a copy, up to the cap |
 //! | `BoxBody<Bytes, E>`, `UnsyncBoxBody<Bytes, E>`, where `E` is [`BoxError`](crate::BoxError) or `io::Error` | what was sent is kept up to the cap, while it is sent; the rest is read by the second sending |
-//! | the same, where `E` is `Infallible` or `hyper::Error` (feature `https`) | the same, if the body was sent whole before the refusal came |
+//! | `axum::body::Body` (feature `axum`), `reqwest::Body` (feature `reqwest`), `tonic::body::Body` (feature `tonic`) | the same |
+//! | `BoxBody<Bytes, E>`, `UnsyncBoxBody<Bytes, E>`, where `E` is `Infallible` or `hyper::Error` (feature `https`) | the same, but only if the body was sent whole before the refusal came |
 //! | a type that was [registered](crate::layer::AuthLayerBuilder::replay_body) | what its function returns |
 //! | any other | none |
 //!

@@ -22,9 +22,10 @@
 //!
 //! # Replay
 //!
-//! A refused request is sent once more where [`try_clone`](::reqwest::Request::try_clone) gives a
-//! copy of it: with no body, or one that is whole in memory. Of a streaming body there is none: its
-//! caller gets the refusal, and the next request a newer token.
+//! A refused request is sent once more. What [`try_clone`](::reqwest::Request::try_clone) can copy,
+//! no body or one that is whole in memory, is copied. A streaming body is followed while it is sent,
+//! up to the [cap](crate::layer::AuthLayerBuilder::replay_cap), as [`replay`](crate::replay) says of
+//! boxed bodies.
 //!
 //! # Redirects
 //!
@@ -44,7 +45,12 @@
 //! # What it costs
 //!
 //! One box a request, and with replay on what cloning it costs: its head, and a reference to its
-//! body.
+//! body. A stream costs what following it takes.
+//!
+//! # Refusals inside a body
+//!
+//! A [`PeekLayer`](crate::peek::PeekLayer) around the client, inside of this layer, gives reqwest's
+//! responses as well.
 
 mod peek;
 mod send;
