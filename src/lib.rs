@@ -31,13 +31,14 @@
 //! | you want to | look at |
 //! | --- | --- |
 //! | wrap a client | [`AuthLayer`], and its [builder](AuthLayer::builder) |
-//! | wrap a reqwest client | [`compat`] |
+//! | wrap a reqwest client, or tonic's channel | [`compat`] |
 //! | use one of the vendors | [`vendor`], or [`oauth2`] for a plain OAuth 2.0 server |
 //! | write a provider for another vendor | [`provider`] |
 //! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
 //! | learn that a user must log in again | [`Error::is_login_required`] of a failed call, [`AuthHandle::subscribe`](handle::AuthHandle::subscribe) without one |
 //! | know what an error means | [`Error`] |
 //! | know whether a request was sent again, and why not | [`replay::Replay`] |
+//! | handle an API that refuses with another status than 401, or in a body | [`provider::Refusal`], [`peek`] |
 //! | send one request without a token | [`attach::Bare`] |
 //! | call another host | [`provider::Origins`] |
 //! | bring your own client for token requests, or a corporate CA | [`token_client`] |
@@ -53,6 +54,8 @@
 //! | `https` | the built-in token client: hyper-util with rustls | yes |
 //! | `reqwest` | `reqwest::Client` as the inner service; no TLS, which you choose at reqwest | no |
 //! | `reqwest-middleware` | `AuthLayer::middleware`, and with it `reqwest` | no |
+//! | `tonic` | tonic's bodies and `Status`; its transport is chosen at tonic | no |
+//! | `axum` | `axum::body::Body` | no |
 //! | `test-util` | simulated vendors on loopback, a clock moved by hand | no |
 
 #![forbid(unsafe_code)]

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! inside   token  clock  error  provider  cell      no HTTP bodies, no I/O, time is an argument
-//! middle   attach  challenge  replay  layer  service  future  handle    what a request meets
+//! middle   attach  challenge  grpc  replay  peek  layer  service  future  handle    what a request meets
 //! outside  token_client  oauth2  vendor  compat  test_util  docs        ways to get, plug in, look at
 //! ```
 //!
@@ -33,7 +33,14 @@
 //! # Questions that a newcomer asks
 //!
 //! *Where is a vendor handled whose API says 403 for an expired token?* In its profile: a
-//! [`Refusal`](crate::provider::Refusal) of that status. Nothing else knows.
+//! [`Refusal`](crate::provider::Refusal) of that status. Nothing else knows. One whose API says it in
+//! a body: by a layer of its own, `peek.rs`, which marks the response.
+//!
+//! *Where does the body of another crate become one that can be sent twice?* In
+//! `replay/foreign.rs`, as an implementation of `Boxed`, and in one line of `replay/spare.rs`.
+//!
+//! *Where is gRPC?* What it says, and what its callers want to hear, is in `grpc`. The design had put
+//! it into `compat`; but it lies on the way of a request, which names nothing outside.
 //!
 //! *What happens to waiters when the caller that began the exchange is dropped?* Nothing. The
 //! flight's task owns the `Ticket`; callers hold a `Join` each. The essay is in `cell/mod.rs`.
