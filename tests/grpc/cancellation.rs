@@ -131,9 +131,7 @@ async fn a_call_that_is_dropped_while_it_awaits_a_newer_token_leaves_the_exchang
             let client = stand.client().await;
             let (open, dropped) = endless(&client, kind);
             stand.server.log.wait_refused(1).await;
-            while stand.script.exchanges() == 0 {
-                tokio::task::yield_now().await;
-            }
+            stand.has_begun().await;
             gone(dropped).await;
             // Both sendings are given up, and so is the stream of messages.
             drop(open);

@@ -71,9 +71,7 @@ async fn a_refused_call_whose_newer_token_is_slow_ends_at_its_deadline() {
                 let client = client.clone();
                 tokio::spawn(async move { send(&client, kind, within(5, &TEXTS)).await })
             };
-            while stand.script.exchanges() == 0 {
-                tokio::task::yield_now().await;
-            }
+            stand.has_begun().await;
             settle().await;
             stand.clock.advance(secs(5));
             let outcome = late.await.unwrap();
@@ -112,9 +110,7 @@ async fn what_is_left_of_a_deadline_is_what_is_sent() {
         let stand = stand.await;
         let client = stand.client().await;
         let waiting = tokio::spawn(async move { send(&client, kind, within(10, &TEXTS)).await });
-        while stand.script.exchanges() == 0 {
-            tokio::task::yield_now().await;
-        }
+        stand.has_begun().await;
         stand.clock.advance(secs(3));
         stand.script.open(1);
         assert_eq!(waiting.await.unwrap().code(), Code::Ok, "{kind:?}");

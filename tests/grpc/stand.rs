@@ -66,6 +66,17 @@ impl Stand {
         NotesClient::new(service)
     }
 
+    /// Waits until an exchange has begun.
+    pub(crate) async fn has_begun(&self) {
+        let begun = async {
+            while self.script.exchanges() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let begun = tokio::time::timeout(secs(10), begun).await;
+        begun.expect("an exchange begins");
+    }
+
     /// Waits until no exchange is under way, which must be soon.
     pub(crate) async fn comes_to_rest(&self) {
         let handle = self.layer.handle();
