@@ -140,7 +140,6 @@ impl Error {
     }
 
     /// Whether it was the caller's own limit that was over.
-    #[cfg(feature = "tonic")]
     pub(crate) fn is_out_of_time(&self) -> bool {
         matches!(self.0.kind, Kind::OutOfTime)
     }

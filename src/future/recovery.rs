@@ -123,7 +123,8 @@ where
     }
 }
 
-/// Sends a refused request once more with a newer token. Without one, the refusal is the answer.
+/// Sends a refused request once more with a newer token. Without one, the refusal is the answer,
+/// unless the call's deadline is over.
 pub(super) async fn recover<S, B, ResBody>(
     sent: Sent,
     mut refusal: Response<ResBody>,
@@ -138,9 +139,17 @@ where
     let cell = session.cell();
     let left = second.patience().left(cell.now());
     let newer = session.newer_than(sent.generation, sent.origin, left);
-    let Ok(newer) = newer.await else {
-        Replay::NoNewerToken.mark(refusal.extensions_mut());
-        return Ok(refusal);
+    let newer = match newer.await {
+        Ok(newer) => newer,
+        // A deadline that is over is one to its caller, and no word about a login: the refusal is of
+        // a token that is being replaced.
+        Err(error) if error.is_out_of_time() => {
+            return Err(grpc::own(error, second.head.headers()));
+        }
+        Err(_) => {
+            Replay::NoNewerToken.mark(refusal.extensions_mut());
+            return Ok(refusal);
+        }
     };
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refusal);
