@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tonic::{Code, Request};
-use tower::{ServiceBuilder, timeout::error::Elapsed};
+use tower::{Layer, ServiceBuilder, timeout::error::Elapsed};
 
 use crate::{
     caller::{call, messages, send},
     notes::NotesClient,
-    server::{End, FOR_EVER, Kind, Refuse, Wire},
+    server::{FOR_EVER, Kind, Refuse, Wire},
     stand::{DAY, Stand, answered},
     support::{Script, secs, settle, token},
 };
@@ -167,31 +167,36 @@ async fn a_timeout_around_the_layer_ends_a_call_and_the_token_serves_the_next() 
 #[tokio::test]
 async fn a_channel_s_own_timeout_ends_a_call_as_it_does_without_the_layer() {
     let stand = Stand::refusing(Wire::Plain, Refuse::AtOnce).await;
+    stand.server.log.good_from(0);
     let endpoint = stand.server.endpoint();
     let endpoint = endpoint.timeout(Duration::from_millis(50));
-    let plain = NotesClient::new(endpoint.connect_lazy());
-    let layered = ServiceBuilder::new()
-        .layer(stand.layer.clone())
-        .service(endpoint.connect_lazy());
-    let layered = NotesClient::new(layered);
-
+    let without = NotesClient::new(endpoint.connect_lazy());
     let mut request = Request::new(messages(&[FOR_EVER]));
-    let bearer = "Bearer access-1".parse().unwrap();
+    let bearer = "Bearer access-0".parse().unwrap();
     request.metadata_mut().insert("authorization", bearer);
-    let outcome = send(&plain, Kind::Unary, request).await;
-    let without = outcome.end.unwrap_err();
+    let without = send(&without, Kind::Unary, request).await.end.unwrap_err();
     assert_eq!(without.code(), Code::Cancelled, "{without:?}");
-    // It is refused, and the time-out is that of the second sending.
-    let outcome = call(&layered, Kind::Unary, &[FOR_EVER]).await;
-    let with = outcome.end.unwrap_err();
+
+    let with = NotesClient::new(stand.layer.layer(endpoint.connect_lazy()));
+    let with = call(&with, Kind::Unary, &[FOR_EVER]).await.end.unwrap_err();
     assert_eq!(
         (with.code(), with.message()),
         (without.code(), without.message())
     );
-    let log = &stand.server.log;
-    log.wait(1, |calls| {
-        calls.iter().all(|call| call.end == End::Cancelled)
-    })
-    .await;
-    assert_eq!((log.calls(1).len(), stand.script.exchanges()), (2, 1));
+    assert_eq!(stand.script.exchanges(), 0);
+}
+
+#[tokio::test]
+async fn a_deadline_is_sent_as_it_is_where_no_token_was_waited_for() {
+    for kind in Kind::ALL {
+        let stand = Stand::refusing(Wire::Plain, Refuse::AtOnce).await;
+        let client = stand.client().await;
+        let outcome = send(&client, kind, within(10, &TEXTS)).await;
+        assert_eq!(outcome.code(), Code::Ok, "{kind:?}: {outcome:?}");
+        assert_eq!(deadline(&stand), secs(10), "sent again at once: {kind:?}");
+        let outcome = send(&client, kind, within(9, &TEXTS)).await;
+        assert_eq!(outcome.code(), Code::Ok, "{kind:?}: {outcome:?}");
+        let deadline = &stand.server.log.calls(1)[1].deadline;
+        assert_eq!(deadline.as_deref(), Some("9000000u"), "{kind:?}");
+    }
 }

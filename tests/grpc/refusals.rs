@@ -157,6 +157,66 @@ async fn late_refusals_of_one_token_make_one_exchange_and_do_not_touch_its_succe
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_every_token_late_makes_one_exchange_and_no_loop() {
+    for kind in Kind::ALL {
+        let stand = Stand::refusing(Wire::Plain, Refuse::Late).await;
+        stand.server.log.good_from(usize::MAX);
+        let client = stand.client().await;
+        for _ in 0..5 {
+            let outcome = call(&client, kind, &TEXTS).await;
+            assert_eq!(outcome.code(), Code::Unauthenticated, "{kind:?}");
+            crate::support::settle().await;
+        }
+        assert_eq!(stand.script.exchanges(), 1, "{kind:?}");
+        assert_eq!(stand.server.log.refused(), 5, "{kind:?}");
+        // It is left alone for half a minute, and then has another chance.
+        stand.clock.advance(secs(31));
+        let _refused = call(&client, kind, &TEXTS).await;
+        crate::support::settle().await;
+        assert_eq!(stand.script.exchanges(), 2, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_late_refusal_is_heard_where_replay_is_off() {
+    for kind in Kind::ALL {
+        let script = Script::with_lifetime(secs(DAY));
+        let stand = Stand::new(Wire::Plain, Refuse::Late, script, |layer| {
+            layer.initial(token(0, secs(DAY))).replay(false)
+        });
+        let stand = stand.await;
+        let client = stand.client().await;
+        let outcome = call(&client, kind, &TEXTS).await;
+        assert_eq!(outcome.code(), Code::Unauthenticated, "{kind:?}");
+        crate::support::settle().await;
+        let next = call(&client, kind, &TEXTS).await;
+        assert_eq!(next.code(), Code::Ok, "{kind:?}: {next:?}");
+        assert_eq!(stand.script.exchanges(), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn with_replay_off_a_refused_call_ends_so_and_the_next_has_a_newer_token() {
+    for refuse in [Refuse::AtOnce, Refuse::AfterOneMessage, Refuse::Gateway] {
+        for kind in Kind::ALL {
+            let told = format!("{refuse:?} {kind:?}");
+            let script = Script::with_lifetime(secs(DAY));
+            let stand = Stand::new(Wire::Plain, refuse, script, |layer| {
+                layer.initial(token(0, secs(DAY))).replay(false)
+            });
+            let stand = stand.await;
+            let client = stand.client().await;
+            let outcome = call(&client, kind, &TEXTS).await;
+            assert_ne!(outcome.code(), Code::Ok, "{told}: {outcome:?}");
+            crate::support::settle().await;
+            let next = call(&client, kind, &TEXTS).await;
+            assert_eq!((next.code(), next.replay), (Code::Ok, None), "{told}");
+            assert_eq!(stand.script.exchanges(), 1, "{told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_gateway_that_always_says_401_makes_one_exchange_and_no_loop() {
     for kind in Kind::ALL {
         let stand = Stand::refusing(Wire::Plain, Refuse::Gateway).await;
