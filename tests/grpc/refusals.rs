@@ -149,6 +149,8 @@ async fn late_refusals_of_one_token_make_one_exchange_and_do_not_touch_its_succe
     while let Ok(Some(_)) = first.message().await {}
     crate::support::settle().await;
     assert_eq!(stand.script.exchanges(), 1);
+    // So much later that a refusal of the successor would be worth an exchange.
+    stand.clock.advance(secs(3_600));
     while let Ok(Some(_)) = second.message().await {}
     crate::support::settle().await;
     assert_eq!(stand.script.exchanges(), 1);
