@@ -33,8 +33,7 @@ async fn main() -> Result<(), BoxError> {
     // A generated client's calls name no host: they go where its channel goes, which is this one.
     let auth = AuthLayer::new(provider.origins([server.as_str()]));
     let channel = Endpoint::from_shared(server)?.connect().await?;
-    let service = ServiceBuilder::new().layer(auth).service(channel);
-    let client = NotesClient::new(service);
+    let client = NotesClient::new(ServiceBuilder::new().layer(auth).service(channel));
 
     let mut callers = JoinSet::new();
     for number in 0..100 {
@@ -47,10 +46,7 @@ async fn main() -> Result<(), BoxError> {
 
     let (refused, exchanges) = (server::refused(), EXCHANGES.load(SeqCst));
     println!("100 calls of four kinds over one channel, {failed} of them failed");
-    println!(
-        "the server refused {refused} calls, and there were {exchanges} exchanges: \
-         at the start, and for the revocation"
-    );
+    println!("{refused} were refused and sent again; {exchanges} exchanges, one at the start");
     match (failed, refused > 0, exchanges) {
         (0, true, 2) => Ok(()),
         _ => Err("a promise was broken".into()),
@@ -76,6 +72,8 @@ async fn call<P: Provider>(
 }
 
 async fn first(mut answers: tonic::Streaming<Note>) -> Result<Note, Status> {
-    let missing = || Status::data_loss("no answer");
-    answers.next().await.ok_or_else(missing)?
+    answers
+        .next()
+        .await
+        .unwrap_or_else(|| Err(Status::data_loss("no answer")))
 }
