@@ -68,7 +68,9 @@ where
     S::Error: Into<BoxError>,
 {
     async fn send(mut self, token: &Headers, now: Moment) -> Result<S::Response, BoxError> {
-        self.patience().pass_on(self.head.headers_mut(), now);
+        if let Err(error) = self.patience().pass_on(self.head.headers_mut(), now) {
+            return Err(grpc::own(error, self.head.headers()));
+        }
         // Before readiness is awaited, which may need what the first sending holds.
         let body = self.body.take();
         let mut request = self.head.map(|()| body);
@@ -104,7 +106,9 @@ where
         Err(error) => return Err(grpc::own(error, request.headers())),
     };
     let now = cell.now();
-    patience.pass_on(request.headers_mut(), now);
+    if let Err(error) = patience.pass_on(request.headers_mut(), now) {
+        return Err(grpc::own(error, request.headers()));
+    }
     let second = Second::of(&core, &ready, &mut request, now);
     attach::attach(&snapshot.headers, &mut request);
     let sent = Sent {

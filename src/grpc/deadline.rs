@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use super::is_grpc;
-use crate::clock::Moment;
+use crate::{clock::Moment, error::Error};
 
 /// How long the caller of a request waits for all of it.
 ///
@@ -38,10 +38,18 @@ impl Patience {
     }
 
     /// Says in `headers` what is left at `now`, for whoever keeps to it from here on.
-    pub(crate) fn pass_on(&self, headers: &mut HeaderMap, now: Moment) {
+    ///
+    /// # Errors
+    ///
+    /// *Out of time*, where nothing is left: such a call is not worth sending.
+    pub(crate) fn pass_on(&self, headers: &mut HeaderMap, now: Moment) -> Result<(), Error> {
         if self.timeout.is_some() {
-            headers.insert(TIMEOUT, write(self.left(now)));
+            match self.left(now) {
+                Duration::ZERO => return Err(Error::out_of_time()),
+                left => headers.insert(TIMEOUT, write(left)),
+            };
         }
+        Ok(())
     }
 }
 
@@ -147,16 +155,28 @@ mod tests {
             ("1H", secs(60), "3540000m"),
             ("99999999H", secs(0), "99999999H"),
             ("90n", Duration::from_nanos(30), "60n"),
-            ("1S", secs(2), "1n"),
         ] {
             let mut headers = headers(text);
             let patience = Patience::of(&headers, at(secs(7)));
-            patience.pass_on(&mut headers, at(secs(7) + spent));
+            let passed = patience.pass_on(&mut headers, at(secs(7) + spent));
+            assert!(passed.is_ok(), "{text} after {spent:?}");
             assert_eq!(headers[TIMEOUT], left, "{text} after {spent:?}");
         }
         let mut none = HeaderMap::new();
-        Patience::of(&none, Moment::PAST).pass_on(&mut none, at(secs(1)));
+        let unlimited = Patience::of(&none, Moment::PAST);
+        assert!(unlimited.pass_on(&mut none, at(secs(1))).is_ok());
         assert!(none.is_empty());
+    }
+
+    #[test]
+    fn nothing_left_is_not_passed_on() {
+        for (text, spent) in [("1S", 1), ("1S", 2), ("0S", 0)] {
+            let mut headers = headers(text);
+            let patience = Patience::of(&headers, Moment::PAST);
+            let late = patience.pass_on(&mut headers, at(Duration::from_secs(spent)));
+            assert!(late.is_err_and(|error| error.is_out_of_time()), "{text}");
+            assert_eq!(headers[TIMEOUT], text);
+        }
     }
 
     #[test]

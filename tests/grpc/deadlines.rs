@@ -90,6 +90,38 @@ async fn a_refused_call_whose_newer_token_is_slow_ends_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_token_that_comes_with_the_deadline_comes_too_late() {
+    for kind in Kind::ALL {
+        for refused in [false, true] {
+            let told = format!("{kind:?} {refused}");
+            let script = Script::gated(secs(DAY));
+            let stand = Stand::new(Wire::Plain, Refuse::AtOnce, script, |layer| match refused {
+                true => layer.initial(token(0, secs(DAY))),
+                false => layer,
+            });
+            let stand = stand.await;
+            let client = stand.client().await;
+            let late = tokio::spawn(send(&client, kind, within(5, &TEXTS)));
+            stand.has_begun().await;
+            settle().await;
+            // The call looks only after both.
+            stand.script.open(1);
+            stand.clock.advance(secs(5));
+            let outcome = late.await.unwrap();
+            assert_eq!(
+                outcome.code(),
+                Code::DeadlineExceeded,
+                "{told}: {outcome:?}"
+            );
+            assert_eq!(stand.server.log.calls(1), [], "{told}");
+            let next = call(&client, kind, &TEXTS).await;
+            assert_eq!((next.code(), next.replay), (Code::Ok, None), "{told}");
+            assert_eq!(stand.script.exchanges(), 1, "{told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_left_of_a_deadline_is_what_is_sent() {
     for kind in Kind::ALL {
         // After a first token that took two of ten seconds …
