@@ -32,6 +32,10 @@
 //! | UNAUTHENTICATED behind the headers of a response | the caller gets it, since such a call may not be made again (gRFC A6); the token is rejected, and the next call gets a newer one |
 //! | PERMISSION_DENIED, or anything else | the caller gets it |
 //!
+//! A gateway whose bare 401 is an HTML page, and which says it to every token, is INTERNAL to the
+//! caller: tonic takes the page for a message. Interceptors go outside of the layer: one inside gives
+//! its responses another type of body, whose end is not heard.
+//!
 //! # Errors
 //!
 //! Where no token can be had, a call ends with UNAVAILABLE (the token endpoint was not reached, or
@@ -51,13 +55,14 @@
 //! A deadline that was set by [`Request::set_timeout`](::tonic::Request::set_timeout) includes the
 //! wait for a token: when it passes meanwhile, the call ends with DEADLINE_EXCEEDED, and the
 //! exchange goes on without it. What is left is passed on with the call, and with its second
-//! sending. `Endpoint::timeout` counts for each sending from its beginning, inside of the layer.
+//! sending. `Endpoint::timeout` counts for each sending from its beginning, inside of the layer. A
+//! `Timeout` of tower outside ends the call as well, which tonic calls UNKNOWN.
 //!
 //! # Origins
 //!
 //! A generated client made by `new` sends requests that hold a path only: the channel adds where
 //! they go. Such requests get the token, since their channel was built for one peer; see that its
-//! endpoint is `https`. One made by `with_origin` sends whole addresses, which must be declared. The
+//! endpoint is `https`, all of them where the channel is balanced. One made by `with_origin` sends whole addresses, which must be declared. The
 //! layer wants some origin declared in any case: that of the endpoint.
 //!
 //! # What it costs
