@@ -62,8 +62,9 @@
 //!
 //! A generated client made by `new` sends requests that hold a path only: the channel adds where
 //! they go. Such requests get the token, since their channel was built for one peer; see that its
-//! endpoint is `https`, all of them where the channel is balanced. One made by `with_origin` sends whole addresses, which must be declared. The
-//! layer wants some origin declared in any case: that of the endpoint.
+//! endpoint is `https`, all of them where the channel is balanced. One made by `with_origin` sends
+//! whole addresses, which must be declared. The layer wants some origin declared in any case: that of
+//! the endpoint.
 //!
 //! # What it costs
 //!

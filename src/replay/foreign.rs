@@ -124,5 +124,6 @@ mod tonic {
     }
 }
 
-#[cfg(all(test, feature = "axum", feature = "reqwest", feature = "tonic"))]
+#[cfg(test)]
+#[cfg(all(feature = "axum", feature = "reqwest", feature = "tonic"))]
 mod tests;
