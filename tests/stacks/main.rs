@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod retries;
 mod revocation;
 #[path = "../support/mod.rs"]
 mod support;
