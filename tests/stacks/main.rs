@@ -13,5 +13,6 @@ mod revocation;
 mod support;
 #[path = "../support/tls.rs"]
 mod tls;
+mod unanswered;
 #[path = "../support/web.rs"]
 mod web;
