@@ -51,8 +51,12 @@ impl<B: Boxed> Body for Resumed<B> {
 
     fn size_hint(&self) -> SizeHint {
         let sent: u64 = self.sent.iter().map(|data| data.len() as u64).sum();
-        let rest = self.rest.as_ref();
-        let rest = rest.map_or_else(|| SizeHint::with_exact(0), B::size_hint);
+        let rest = match (&self.rest, &self.trailers) {
+            (Some(rest), _) => rest.size_hint(),
+            (None, None) => SizeHint::with_exact(0),
+            // HTTP/1.1 promises an exact length, and has no room for trailers then.
+            (None, Some(_)) => SizeHint::new(),
+        };
         let mut whole = SizeHint::new();
         // The upper bound first: a lower one above it would panic.
         if let Some(upper) = rest.upper() {
