@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod framing;
 mod retries;
 mod revocation;
 #[path = "../support/mod.rs"]
