@@ -17,12 +17,28 @@
 //! is rejected, in whatever header it went, and the response marked; see [`compat`](crate::compat).
 //! It tells nothing of the hops before the last one, nor of where it was when following failed.
 //!
+//! # Redirects outside of this layer
+//!
+//! tower-http's `FollowRedirect` sends each hop through the layer, from a copy of what the caller
+//! sent, and so without the token. It takes extensions off where the origin changes: a request that
+//! was [`Bare`](crate::attach::Bare) gets the token at the next declared origin, unless its policy
+//! has `allow_extension::<Bare>()`. Under [`send_bare_elsewhere`] a header that the *caller* set
+//! goes on with it, save for `Authorization` and cookies; `FilterCredentials::remove_all` stops that.
+//!
 //! # What is held while a token is awaited
 //!
 //! A request without a usable token holds the inner service that was made ready for it: a permit
 //! of a concurrency limit, a slot of a buffer. A refused request holds its first response until
 //! there is a newer token, since that response is the answer if there will be none; over HTTP/1.1
 //! that keeps its connection busy.
+//!
+//! | of tower | around this layer | under it |
+//! | --- | --- | --- |
+//! | `Buffer` | holds no slot for a request that waits | holds a slot for a request that waits for its first token, none for a refused one |
+//! | `ConcurrencyLimit` | one permit until the answer, both waits and both sendings included | the same as `Buffer`: a replay asks for a permit of its own, so a limit of one does not wait for itself |
+//! | `RateLimit` | counts a request once | counts each sending |
+//! | `Timeout` | spans both waits and both sendings; the exchange outlives it | spans one sending, and no wait |
+//! | `Retry` | each attempt gets the token that is current then, and a replay of its own | repeats the token it was given: a refused one is sent as often as it tries |
 //!
 //! # reqwest
 //!
@@ -91,3 +107,4 @@
 //! documents. They have not been tried against the live services.
 //!
 //! [`Secret`]: crate::token::Secret
+//! [`send_bare_elsewhere`]: crate::layer::AuthLayerBuilder::send_bare_elsewhere
