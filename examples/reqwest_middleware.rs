@@ -7,6 +7,8 @@
 
 use reqwest::redirect::Policy;
 use reqwest_middleware::ClientBuilder;
+use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
+use tokio_rustls::rustls::crypto::ring;
 use tower_reauth::{
     AuthLayer, BoxError, Error, Token,
     oauth2::{ClientAuth, OAuth2},
@@ -26,12 +28,16 @@ async fn main() -> Result<(), BoxError> {
         .memory_only()
         .build()?;
 
+    // Not needed with reqwest's default features, which choose by themselves.
+    let _chosen = ring::default_provider().install_default();
     // The layer cannot see redirects that reqwest follows by itself: off with them.
     let http = reqwest::Client::builder()
         .redirect(Policy::none())
         .no_proxy();
+    // Retries outside, so that each attempt gets the token that is current then.
+    let retries = ExponentialBackoff::builder().build_with_max_retries(3);
     let client = ClientBuilder::new(http.build()?)
-        // `.with(RetryTransientMiddleware::…)` would go here, outside.
+        .with(RetryTransientMiddleware::new_with_policy(retries))
         .with(auth.middleware())
         .build();
 
