@@ -39,6 +39,8 @@ const ALL: [Wire; 4] = [Wire::Http1, Wire::Http1Tls, Wire::Http2, Wire::Http2Tls
 enum Refusal {
     /// Once there is something of the body. The rest is read all the same.
     Early,
+    /// Once there is something of the body, and the rest is not read.
+    EarlyAndDeaf,
     /// Once the body is there.
     Late,
 }
@@ -119,9 +121,12 @@ async fn record(
             ..Sending::default()
         });
     });
-    if refused && refusal == Refusal::Early {
+    if refused && refusal != Refusal::Late {
         note(&log, number, body.frame().await);
-        tokio::spawn(read(log, number, body));
+        match refusal {
+            Refusal::EarlyAndDeaf => drop(body),
+            _ => drop(tokio::spawn(read(log, number, body))),
+        }
     } else {
         read(log, number, body).await;
     }
@@ -310,6 +315,68 @@ async fn over_http1_a_refusal_amid_an_upload_costs_the_connection_and_nothing_el
         );
         assert_ne!(first.connection, second.connection);
         assert_eq!(script.exchanges(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_its_refuser_stops_reading_is_sent_again_whole() {
+    for wire in ALL {
+        let server = Recorder::start(wire, Refusal::EarlyAndDeaf).await;
+        let (script, layer, client) = server.client();
+        let (sender, body) = Body::new();
+        let answer = send(&layer.layer(client), post(&server.web.url(), body));
+        sender.send("first,");
+        server
+            .wait(|it| it.len() == 2 && it[1].data == "first,")
+            .await;
+        sender.send("second");
+        sender.end(Some(sum()));
+        is_elaborate(answer.await.unwrap(), StatusCode::OK, Replay::Replayed).await;
+        let sendings = server.wait(|it| it[1].end.is_some()).await;
+        assert_eq!(sendings[1].end, Some(Ok(())), "{wire:?}");
+        assert_eq!(sendings[1].data, "first,second", "{wire:?}");
+        assert_eq!(sendings[1].trailers, Some(sum()), "{wire:?}");
+        let is_http2 = matches!(wire, Wire::Http2 | Wire::Http2Tls);
+        assert_eq!(server.web.opened(), 2 - usize::from(is_http2), "{wire:?}");
+        assert_eq!(script.exchanges(), 1);
+    }
+}
+
+#[tokio::test]
+async fn hundreds_of_uploads_that_are_cut_off_at_once_keep_their_connection() {
+    const UPLOADS: usize = 256;
+    for refusal in [Refusal::Early, Refusal::EarlyAndDeaf] {
+        let server = Recorder::start(Wire::Http2Tls, refusal).await;
+        let (script, layer, client) = server.client();
+        let service = layer.layer(client);
+        let mut warm = post(&server.web.url(), whole(""));
+        warm.extensions_mut().insert(Bare);
+        let warm = send(&service, warm).await.unwrap().unwrap();
+        assert_eq!(warm.status(), StatusCode::OK);
+        let uploads = (0..UPLOADS).map(|_| {
+            let (sender, body) = Body::new();
+            sender.send("first,");
+            (sender, send(&service, post(&server.web.url(), body)))
+        });
+        let uploads: Vec<_> = uploads.collect();
+        let all_again = |it: &Vec<Sending>| {
+            let begun = it.iter().filter(|sending| sending.data == "first,");
+            begun.count() == 2 * UPLOADS
+        };
+        server.wait(all_again).await;
+        for (sender, answer) in uploads {
+            sender.send("second");
+            sender.end(None);
+            is_elaborate(answer.await.unwrap(), StatusCode::OK, Replay::Replayed).await;
+        }
+        let sendings = server.wait(|_| true).await;
+        let whole = sendings.iter().filter(|it| it.data == "first,second");
+        assert_eq!(whole.count(), UPLOADS);
+        assert_eq!(
+            (server.web.opened(), script.exchanges()),
+            (1, 1),
+            "{refusal:?}"
+        );
     }
 }
 
