@@ -262,7 +262,7 @@ async fn a_limit_of_one_under_the_layer_serves_a_crowd_through_a_revocation() {
         }
         settle().await;
         script.open(1);
-        let answers = tokio::time::timeout(secs(10), crowd.join_all()).await;
+        let answers = tokio::time::timeout(secs(60), crowd.join_all()).await;
         let answers = answers.expect("somebody waits for himself");
         let replayed = answers.into_iter().map(Result::unwrap);
         let replayed = replayed.inspect(|it| assert_eq!(it.status(), StatusCode::OK));

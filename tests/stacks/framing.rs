@@ -30,6 +30,8 @@ use crate::{
 };
 
 const DAY: u64 = 86_400;
+/// Longer than anything here takes, and shorter than for ever.
+const GUARD: Duration = Duration::from_secs(60);
 const ALL: [Wire; 4] = [Wire::Http1, Wire::Http1Tls, Wire::Http2, Wire::Http2Tls];
 
 // === a server that refuses `access-0` and writes down what comes ===
@@ -74,8 +76,8 @@ impl Recorder {
     async fn wait(&self, wanted: impl FnMut(&Vec<Sending>) -> bool) -> Vec<Sending> {
         let mut sendings = self.sendings.clone();
         let waiting = sendings.wait_for(wanted);
-        let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
-        let waited = waited.expect("what was wanted comes within ten seconds");
+        let waited = tokio::time::timeout(GUARD, waiting).await;
+        let waited = waited.expect("what was wanted comes in time");
         waited.unwrap().clone()
     }
 
@@ -228,8 +230,8 @@ where
 {
     let sent = service.clone().oneshot(request);
     tokio::spawn(async move {
-        let sent = tokio::time::timeout(Duration::from_secs(10), sent).await;
-        sent.expect("an answer comes within ten seconds")
+        let sent = tokio::time::timeout(GUARD, sent).await;
+        sent.expect("an answer comes in time")
     })
 }
 
@@ -343,10 +345,10 @@ async fn an_upload_that_its_refuser_stops_reading_is_sent_again_whole() {
 }
 
 #[tokio::test]
-async fn hundreds_of_uploads_that_are_cut_off_at_once_keep_their_connection() {
-    const UPLOADS: usize = 256;
+async fn a_hundred_uploads_that_are_cut_off_at_once_keep_their_connection() {
+    const UPLOADS: usize = 128;
     for refusal in [Refusal::Early, Refusal::EarlyAndDeaf] {
-        let server = Recorder::start(Wire::Http2Tls, refusal).await;
+        let server = Recorder::start(Wire::Http2, refusal).await;
         let (script, layer, client) = server.client();
         let service = layer.layer(client);
         let mut warm = post(&server.web.url(), whole(""));
@@ -364,9 +366,12 @@ async fn hundreds_of_uploads_that_are_cut_off_at_once_keep_their_connection() {
             begun.count() == 2 * UPLOADS
         };
         server.wait(all_again).await;
-        for (sender, answer) in uploads {
+        let answers = uploads.into_iter().map(|(sender, answer)| {
             sender.send("second");
             sender.end(None);
+            answer
+        });
+        for answer in answers.collect::<Vec<_>>() {
             is_elaborate(answer.await.unwrap(), StatusCode::OK, Replay::Replayed).await;
         }
         let sendings = server.wait(|_| true).await;

@@ -150,7 +150,7 @@ async fn run_at(
         let sent = stack(api.web.url() + "/orders", order.clone());
         callers.spawn(async move { (order, sent.await) });
     }
-    let done = tokio::time::timeout(Duration::from_secs(30), callers.join_all()).await;
+    let done = tokio::time::timeout(Duration::from_secs(60), callers.join_all()).await;
     let (mut refusals, mut replayed) = (0, 0);
     for (order, answer) in done.expect("every caller gets an answer") {
         let answer = answer.unwrap();
