@@ -152,6 +152,21 @@ async fn trailers_are_sent_again() {
 }
 
 #[tokio::test]
+async fn a_length_is_promised_only_where_no_trailers_follow() {
+    for has_trailers in [false, true] {
+        let (sender, first, spare) = test();
+        sender.data("hello");
+        if has_trailers {
+            sender.trailers();
+        }
+        drop(sender);
+        whole(first).await;
+        let hint = again(spare).size_hint();
+        assert_eq!((hint.lower(), hint.exact().is_none()), (5, has_trailers));
+    }
+}
+
+#[tokio::test]
 async fn trailers_without_a_body_are_sent_again() {
     let (sender, mut first, spare) = test();
     sender.trailers();
