@@ -25,12 +25,16 @@
 //! let service = ServiceBuilder::new().layer(auth).layer(peek).service(client);
 //! ```
 //!
+//! A response that is marked makes its request be sent *again*. So look for what a vendor says
+//! before it does anything, whatever the method.
+//!
 //! # What is looked at
 //!
-//! Responses whose `Content-Type` is JSON and that are not compressed; [`only`](PeekLayer::only)
-//! says otherwise. Others pass untouched, at the cost of a look at two headers. Of a body that is
-//! looked at, 4 KiB are read at most ([`cap`](PeekLayer::cap)); until they are there, or the body
-//! has ended, the response waits. So leave out what streams.
+//! Responses that have a body, whose `Content-Type` is JSON, and that are not compressed;
+//! [`only`](PeekLayer::only) says otherwise of the latter two. Others pass untouched, at the cost of
+//! a look at two headers. Of a body that is looked at, 4 KiB are read at most
+//! ([`cap`](PeekLayer::cap)); until they are there, or the body has ended, the response waits. So
+//! leave out what streams. Frames, trailers and errors are handed on, empty frames excepted.
 //!
 //! # Cost
 //!
@@ -41,7 +45,8 @@
 //!
 //! Services over `http`, whose bodies give `Bytes`, get a response body of another type,
 //! [`PeekBody`]. Around reqwest (feature `reqwest`) responses keep their type; in a chain of
-//! reqwest-middleware use [`PeekLayer::middleware`] after that of the layer.
+//! reqwest-middleware use `PeekLayer::middleware` after that of the layer. Not around tonic's
+//! channel: gRPC says it in a status, and a body of another type is not watched to its end.
 
 mod body;
 mod future;
@@ -77,20 +82,23 @@ pub struct Peek<S> {
     pub(crate) layer: PeekLayer,
 }
 
-/// What is seen of a response.
-#[derive(Debug)]
+/// What is seen of a response. `Debug` shows neither headers nor body, which may hold secrets.
+#[derive(Clone, Copy)]
 pub struct Glimpse<'a> {
-    head: &'a Parts,
+    status: StatusCode,
+    headers: &'a HeaderMap,
     body: &'a [u8],
     is_whole: bool,
 }
 
 #[derive(Clone)]
 struct Looks {
-    only: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
+    only: Arc<Only>,
     refuses: Arc<dyn Fn(&Glimpse<'_>) -> bool + Send + Sync>,
     cap: usize,
 }
+
+type Only = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
 // === impl PeekLayer ===
 
@@ -106,16 +114,19 @@ impl PeekLayer {
     }
 
     /// Looks at the bodies of these responses only, instead of those that are JSON and not
-    /// compressed.
+    /// compressed. The last one counts.
     ///
     /// ```
     /// use tower_reauth::peek::PeekLayer;
     ///
     /// let peek = PeekLayer::new(|glimpse| glimpse.body().starts_with(b"ERR_TOKEN"))
-    ///     .only(|head| head.status == 500);
+    ///     .only(|status, _| status == 500);
     /// ```
     #[must_use]
-    pub fn only(self, only: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+    pub fn only(
+        self,
+        only: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(Looks {
             only: Arc::new(only),
             ..Looks::clone(&self.0)
@@ -131,17 +142,13 @@ impl PeekLayer {
         }))
     }
 
-    fn wants(&self, head: &Parts) -> bool {
-        (self.0.only)(head)
+    pub(crate) fn wants(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        (self.0.only)(status, headers)
     }
 
     /// Marks `head` if it and the beginning of its body refuse the token.
     fn judge(&self, head: &mut Parts, body: &[u8], is_whole: bool) {
-        let glimpse = Glimpse {
-            head,
-            body,
-            is_whole,
-        };
+        let glimpse = Glimpse::new(head.status, &head.headers, body, is_whole);
         if (self.0.refuses)(&glimpse) {
             head.extensions.insert(Refused);
         }
@@ -206,17 +213,28 @@ where
 
 // === impl Glimpse ===
 
-impl Glimpse<'_> {
+impl<'a> Glimpse<'a> {
+    /// What would be seen of such a response: to test what one looks for.
+    #[must_use]
+    pub fn new(status: StatusCode, headers: &'a HeaderMap, body: &'a [u8], is_whole: bool) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+            is_whole,
+        }
+    }
+
     /// The response's status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.head.status
+        self.status
     }
 
     /// The response's headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.head.headers
+        self.headers
     }
 
     /// The beginning of the body, up to the [cap](PeekLayer::cap).
@@ -232,17 +250,29 @@ impl Glimpse<'_> {
     }
 }
 
-/// `application/json` or `application/….+json`, as it was made.
-fn is_plain_json(head: &Parts) -> bool {
-    let content = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+impl fmt::Debug for Glimpse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Glimpse")
+            .field("status", &self.status)
+            .field("seen", &self.body.len())
+            .field("is_whole", &self.is_whole)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `application/json` or `…+json`, as it was made.
+fn is_plain_json(_: StatusCode, headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_json = content.is_some_and(|content| {
         let end = content.iter().position(|byte| *byte == b';');
         let essence = content[..end.unwrap_or(content.len())].trim_ascii();
-        essence.eq_ignore_ascii_case(b"application/json")
-            || essence.to_ascii_lowercase().ends_with(b"+json")
+        let (_, suffix) = essence.split_at(essence.len().saturating_sub(SUFFIX.len()));
+        essence.eq_ignore_ascii_case(b"application/json") || suffix.eq_ignore_ascii_case(SUFFIX)
     });
-    is_json && !head.headers.contains_key(CONTENT_ENCODING)
+    is_json && !headers.contains_key(CONTENT_ENCODING)
 }
 
+/// RFC 6839, section 3.1.
+const SUFFIX: &[u8] = b"+json";
 /// An error's body has a few hundred bytes.
 const CAP: usize = 4 * 1024;

@@ -12,7 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 
 /// The body of a response that [`PeekLayer`](super::PeekLayer) passed on: that of the inner service,
-/// whole, with its frames, trailers and errors.
+/// whole, with its trailers and errors.
+// The bound stands here since an error of the body is kept until its turn comes.
 #[pin_project]
 pub struct PeekBody<B: Body>(#[pin] Kind<B>);
 
@@ -105,10 +106,12 @@ impl<B: Body<Data = Bytes>> Peeked<B> {
             }
             match ready!(this.rest.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    if let Some(data) = frame.data_ref() {
+                    let data = frame.data_ref().map_or(&[][..], |data| data);
+                    // A frame of nothing would count for nothing, and there may be any number.
+                    if !data.is_empty() || frame.is_trailers() {
                         beginning.extend_from_slice(data);
+                        this.frames.push_back(frame);
                     }
-                    this.frames.push_back(frame);
                 }
                 Some(Err(error)) => *this.end = Some(Err(error)),
                 None => *this.end = Some(Ok(())),

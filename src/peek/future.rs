@@ -103,7 +103,8 @@ impl<B: Body<Data = Bytes>> Peeking<B> {
     /// Begins to read a body that is to be looked at. Another response is passed on as it is.
     fn begin(layer: &PeekLayer, response: Response<B>) -> Result<Self, Response<PeekBody<B>>> {
         let (head, body) = response.into_parts();
-        if !layer.wants(&head) {
+        let is_wanted = !body.is_end_stream() && layer.wants(head.status, &head.headers);
+        if !is_wanted {
             return Err(Response::from_parts(head, PeekBody::untouched(body)));
         }
         Ok(Self {

@@ -17,6 +17,10 @@ pub struct PeekFuture<E>(Pin<Box<dyn Future<Output = Result<Response, E>> + Send
 
 /// Looks at a response that is there. It keeps its type, its URL and its extensions.
 pub(in crate::compat) async fn look(layer: &PeekLayer, response: Response) -> Response {
+    // Only what is looked at is worth being taken apart.
+    if !layer.wants(response.status(), response.headers()) {
+        return response;
+    }
     // A conversion leaves the URL behind, and takes it from an extension that only reqwest names.
     let url = http::Response::builder()
         .url(response.url().clone())
