@@ -14,6 +14,7 @@ use crate::{
 
 /// Response extension: the token was refused, whatever the status says.
 ///
+/// It is heard unless the profile says that [nothing is a refusal](crate::provider::Refusal::never).
 /// Left on a response by a service inside of the layer that knows better than its head tells:
 /// [`PeekLayer`](crate::peek::PeekLayer), or one of your own.
 ///
@@ -42,13 +43,12 @@ pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
     if refusal.is_never() {
         return false;
     }
-    if let Head::Ended { unauthenticated } = grpc::head(response) {
-        return unauthenticated;
-    }
     let (status, headers) = (response.status(), response.headers());
-    refusal.has_status(status) && !lacks_scope_only(headers)
-        || refusal.is_when(status, headers)
-        || response.extensions().get::<Refused>().is_some()
+    let by_rule = match grpc::head(response) {
+        Head::Ended { unauthenticated } => unauthenticated,
+        Head::Foreign => refusal.has_status(status) && !lacks_scope_only(headers),
+    };
+    by_rule || refusal.is_when(status, headers) || response.extensions().get::<Refused>().is_some()
 }
 
 /// Whether all that is asked of a token is more scope, which a newer one would not have either
@@ -61,13 +61,21 @@ fn lacks_scope_only(headers: &HeaderMap) -> bool {
         };
         for challenge in ChallengeParser::new(header) {
             match challenge {
-                Ok(challenge) if !challenge.scheme.eq_ignore_ascii_case(SCHEME) => {}
+                Ok(challenge) if !is_of_tokens(challenge.scheme) => {}
                 Ok(challenge) if asks_for_scope(&challenge) => lacks_scope = true,
                 Ok(_) | Err(_) => return false,
             }
         }
     }
     lacks_scope
+}
+
+/// Whether a scheme challenges a token, wherever the vendor wants it placed. An answer may hold both
+/// (RFC 9449, section 7.2).
+fn is_of_tokens(scheme: &str) -> bool {
+    ["Bearer", "DPoP"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 fn asks_for_scope(challenge: &ChallengeRef<'_>) -> bool {
@@ -80,8 +88,6 @@ fn asks_for_scope(challenge: &ChallengeRef<'_>) -> bool {
         && errors.next().is_none()
 }
 
-/// The scheme that challenges a token, wherever the vendor wants it placed.
-const SCHEME: &str = "Bearer";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 #[cfg(test)]

@@ -44,6 +44,11 @@ fn a_401_that_asks_for_more_scope_is_no_refusal_of_the_token() {
         &[r#"Bearer error="insufficient\_scope""#],
         &[r#"Basic realm="x", Bearer error="insufficient_scope", Digest nonce="n""#],
         &[r#"Basic realm="x""#, r#"Bearer error="insufficient_scope""#],
+        &[r#"DPoP error="insufficient_scope", algs="ES256""#],
+        &[
+            r#"DPoP error="insufficient_scope""#,
+            r#"Bearer error="insufficient_scope""#,
+        ],
     ] {
         assert!(!challenged(challenges), "{challenges:?}");
     }
@@ -68,6 +73,8 @@ fn of_several_challenges_one_that_refuses_the_token_is_enough() {
     assert!(challenged(&[token, scope]));
     assert!(challenged(&[scope, "Bearer"]));
     let both = r#"Bearer error="insufficient_scope", Bearer error="invalid_token""#;
+    assert!(challenged(&[both]));
+    let both = r#"DPoP error="invalid_token", Bearer error="insufficient_scope""#;
     assert!(challenged(&[both]));
     let twice = r#"Bearer error="insufficient_scope", error="invalid_token""#;
     assert!(challenged(&[twice]));
@@ -133,7 +140,14 @@ fn grpc_without_a_status_in_its_headers_is_judged_by_that_of_http() {
     assert!(!grpc(200, &[content], &refusal), "committed");
     assert!(grpc(401, &[content], &refusal), "a gateway that knows gRPC");
     assert!(grpc(401, &[html], &refusal), "a gateway that does not");
-    assert!(!grpc(200, &[html, ("grpc-status", b"16")], &refusal));
+    for other in [
+        &b"text/html"[..],
+        b"application/grpc-web",
+        b"application/grpcs",
+    ] {
+        let other: (_, &'static [u8]) = ("content-type", other);
+        assert!(!grpc(200, &[other, ("grpc-status", b"16")], &refusal));
+    }
     assert!(!grpc(200, &[("grpc-status", b"16")], &refusal));
 }
 
@@ -145,4 +159,36 @@ fn where_nothing_is_a_refusal_grpc_is_none_either_and_http_1_carries_no_grpc() {
     ];
     assert!(!grpc(200, headers, &Refusal::never()));
     assert!(!refuses(&response(200, headers), &Refusal::default()));
+}
+
+#[test]
+fn what_a_profile_finds_and_what_is_marked_refuses_in_grpc_too() {
+    let headers: &[(_, &[u8])] = &[
+        ("content-type", b"application/grpc"),
+        ("grpc-status", b"7"),
+        ("x-reason", b"expired"),
+    ];
+    assert!(!grpc(200, headers, &Refusal::default()));
+    let told = Refusal::default().or_when(|_, headers| headers.contains_key("x-reason"));
+    assert!(grpc(200, headers, &told));
+    let mut marked = response(200, headers);
+    *marked.version_mut() = Version::HTTP_2;
+    marked.extensions_mut().insert(Refused);
+    assert!(refuses(&marked, &Refusal::default()));
+    assert!(!refuses(&marked, &Refusal::never()));
+}
+
+#[test]
+fn without_a_status_that_refuses_marks_and_grpc_still_do() {
+    let none = Refusal::statuses([]);
+    assert!(!refuses(&response(401, &[]), &none));
+    let mut marked = response(200, &[]);
+    marked.extensions_mut().insert(Refused);
+    assert!(refuses(&marked, &none));
+    let headers: &[(_, &[u8])] = &[
+        ("content-type", b"application/grpc"),
+        ("grpc-status", b"16"),
+    ];
+    assert!(grpc(200, headers, &none));
+    assert_ne!(none, Refusal::never());
 }

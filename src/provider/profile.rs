@@ -60,6 +60,7 @@ pub enum LostReply {
 /// A vendor that says it in a body only needs a [`PeekLayer`](crate::peek::PeekLayer) as well.
 #[derive(Clone)]
 pub struct Refusal {
+    is_never: bool,
     statuses: Vec<StatusCode>,
     when: Option<Arc<When>>,
 }
@@ -168,17 +169,23 @@ impl Profile {
 // === impl Refusal ===
 
 impl Refusal {
-    /// No response says so, of gRPC neither: for a vendor whose API never refuses a token, or a token that cannot
-    /// be refreshed.
+    /// No response says so, nor does one of gRPC, nor a mark: for a vendor whose API never refuses a
+    /// token, or a token that cannot be refreshed.
     #[must_use]
     pub fn never() -> Self {
-        Self::statuses([])
+        Self {
+            is_never: true,
+            ..Self::statuses([])
+        }
     }
 
-    /// These statuses say so.
+    /// These statuses say so. With none of them, a response of HTTP says so only by what
+    /// [`or_when`](Self::or_when) finds, or by its body and a
+    /// [`PeekLayer`](crate::peek::PeekLayer).
     #[must_use]
     pub fn statuses(statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         Self {
+            is_never: false,
             statuses: statuses.into_iter().collect(),
             when: None,
         }
@@ -199,6 +206,7 @@ impl Refusal {
         mut self,
         says_so: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static,
     ) -> Self {
+        self.is_never = false;
         self.when = Some(match self.when {
             None => Arc::new(says_so),
             Some(earlier) => Arc::new(move |status, headers| {
@@ -209,7 +217,7 @@ impl Refusal {
     }
 
     pub(crate) fn is_never(&self) -> bool {
-        self.statuses.is_empty() && self.when.is_none()
+        self.is_never
     }
 
     pub(crate) fn is_when(&self, status: StatusCode, headers: &HeaderMap) -> bool {
@@ -229,7 +237,7 @@ impl PartialEq for Refusal {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        same_when && self.statuses == other.statuses
+        same_when && self.is_never == other.is_never && self.statuses == other.statuses
     }
 }
 
@@ -238,6 +246,7 @@ impl Eq for Refusal {}
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal")
+            .field("is_never", &self.is_never)
             .field("statuses", &self.statuses)
             .finish_non_exhaustive()
     }
