@@ -200,9 +200,8 @@ impl Error {
         Self::from(Kind::OutOfTime)
     }
 
-    /// The request to `uri` may not have the token. Its path and query may hold secrets, and so may
-    /// what is before an `@`; none of them is kept.
-    /// The origin is shown, without the name and password that may stand before it.
+    /// A request to this origin may not have the token. The origin is shown, without the name and
+    /// password that may stand before it.
     pub(crate) fn origin(scheme: Option<&str>, authority: &str) -> Self {
         let place = authority.rsplit('@').next().unwrap_or_default();
         let origin = match scheme {

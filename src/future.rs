@@ -17,7 +17,7 @@ use tower::Service;
 use self::recovery::recover;
 pub(crate) use self::recovery::{Chance, Second, send_when_usable};
 use crate::{
-    cell::Generation,
+    cell::{Cell, Generation},
     challenge,
     error::{BoxError, Error},
     grpc,
@@ -58,6 +58,9 @@ enum State<F, R, S, B> {
 
 type Outcome<R> = Pin<Box<dyn Future<Output = Result<R, BoxError>> + Send>>;
 
+/// How a cell takes note of a token that was not refused.
+type Note = fn(&Cell, Generation, OriginIndex);
+
 /// What was sent: enough to judge a refusal.
 pub(crate) struct Sent {
     pub(crate) core: Arc<Core>,
@@ -75,7 +78,7 @@ where
     pub(crate) fn failed(error: Error, headers: &HeaderMap) -> Self {
         Self {
             state: State::Failed {
-                error: Some(grpc::own(error, headers)),
+                error: Some(grpc::to_caller(error, headers)),
             },
         }
     }
@@ -133,7 +136,7 @@ where
                         return Poll::Ready(Ok(response));
                     };
                     if !sent.is_refused_by(&response) {
-                        return Poll::Ready(Ok(sent.watch(response)));
+                        return Poll::Ready(Ok(sent.take_note(response, Cell::accepted)));
                     }
                     match second.and_then(Second::hold) {
                         Ok(second) => recover(sent, response, second),
@@ -165,27 +168,36 @@ impl Sent {
         challenge::refuses(response, &self.core.session.family().profile().refusal)
     }
 
-    /// A response that was not refused, up to here: a gRPC call may still be, behind its body.
-    fn watch<B: 'static>(&self, response: Response<B>) -> Response<B> {
+    /// Takes note of a response that does not refuse the token. A call of gRPC that has begun may
+    /// still be refused behind its body, and is judged then.
+    fn take_note<B: 'static>(&self, response: Response<B>, accepted: Note) -> Response<B> {
         let session = &self.core.session;
-        if !grpc::has_begun(&response) || session.family().profile().refusal.is_never() {
+        let (generation, origin) = (self.generation, self.origin);
+        if !grpc::has_begun(&response) {
+            accepted(session.cell(), generation, origin);
+            return response;
+        }
+        if session.family().profile().refusal.is_never() {
             return response;
         }
         // A body that outlives all handles need not keep the session.
         let session = Arc::downgrade(session);
-        let (generation, origin) = (self.generation, self.origin);
-        grpc::watch(response, move || {
-            if let Some(session) = session.upgrade() {
-                session.reject(generation, origin);
+        grpc::watch(response, move |is_refused| {
+            let Some(session) = session.upgrade() else {
+                return;
+            };
+            match is_refused {
+                true => drop(session.reject(generation, origin)),
+                false => accepted(session.cell(), generation, origin),
             }
         })
     }
 
     /// The refusal of a request that cannot be sent again: its caller gets the response, and the
     /// next request a newer token.
-    fn only_once<B>(&self, mut refusal: Response<B>, why: Replay) -> Response<B> {
+    fn only_once<B>(&self, mut refused: Response<B>, why: Replay) -> Response<B> {
         self.core.session.reject(self.generation, self.origin);
-        why.mark(refusal.extensions_mut());
-        refusal
+        why.mark(refused.extensions_mut());
+        refused
     }
 }

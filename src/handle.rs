@@ -80,6 +80,10 @@ impl AuthHandle {
     /// Says that a server refused the token of `generation`, for applications that learn it in a
     /// way that the layer cannot see. If it is still the current one, an exchange begins; requests
     /// go on with the token until its successor is there. Gives whether an exchange is under way.
+    ///
+    /// Read the generation from [`status`](Self::status) *before* the request is sent. What is
+    /// current when its answer comes may be a newer token, which nobody refused; a generation that
+    /// is too old does nothing here.
     pub fn reject(&self, generation: Generation) -> bool {
         self.session.reject(generation, OriginIndex::PEER)
     }

@@ -10,7 +10,10 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     task::{Context, Poll},
 };
 
@@ -791,5 +794,88 @@ async fn refusals_found_outside_of_a_runtime_do_not_count_as_exchanges() {
     let handle = layer.handle();
     assert!(handle.reject(handle.status().generation), "one begins");
     settle().await;
+    assert_eq!(script.exchanges(), 1);
+}
+
+/// An API whose first good token has the number that is given back, to be changed.
+fn good_from() -> (Arc<AtomicUsize>, Server) {
+    let first = Arc::new(AtomicUsize::new(1));
+    let good = Arc::clone(&first);
+    let server = Server::new(move |_, token| {
+        let number = token.rsplit('-').next().and_then(|it| it.parse().ok());
+        match number.is_some_and(|number: usize| number >= good.load(SeqCst)) {
+            true => StatusCode::OK,
+            false => StatusCode::UNAUTHORIZED,
+        }
+    });
+    (first, server)
+}
+
+#[tokio::test]
+async fn a_token_that_was_taken_since_its_exchange_is_exchanged_again_when_it_is_revoked() {
+    let (clock, script) = (ManualClock::new(), script());
+    let (good_from, server) = good_from();
+    let service = service(&script, &clock, &server);
+    // An exchange that no second sending showed to have cured anything.
+    assert_eq!(status(&service, unrepeatable()).await, 401);
+    settle().await;
+    for number in 2..6 {
+        assert_eq!(status(&service, get()).await, 200, "taken: {number}");
+        good_from.store(number, SeqCst);
+        assert_eq!(status(&service, get()).await, 200, "revoked: {number}");
+        assert_eq!(script.exchanges(), number);
+        clock.advance(secs(31));
+    }
+}
+
+#[tokio::test]
+async fn a_replay_that_was_dropped_does_not_speak_against_its_token() {
+    let (clock, script) = (ManualClock::new(), script());
+    let (good_from, server) = good_from();
+    let hangs = Server::slow({
+        let answers = server.clone();
+        let first = Arc::new(AtomicUsize::new(0));
+        move |head| {
+            let is_replay = bearer(&head) == "Bearer access-1" && first.fetch_add(1, SeqCst) == 0;
+            let answers = answers.clone();
+            async move {
+                if is_replay {
+                    std::future::pending::<()>().await;
+                }
+                answers
+                    .oneshot(Request::from_parts(head, ()))
+                    .await
+                    .unwrap()
+            }
+        }
+    });
+    let service = service(&script, &clock, &hangs);
+    let dropped = tokio::spawn(service.clone().oneshot(get()));
+    settle().await;
+    assert_eq!(hangs.seen().len(), 2, "it is being sent again");
+    dropped.abort();
+    assert_eq!(status(&service, get()).await, 200);
+    good_from.store(2, SeqCst);
+    assert_eq!(status(&service, get()).await, 200);
+    assert_eq!(script.exchanges(), 2);
+}
+
+#[tokio::test]
+async fn that_another_origin_takes_a_token_says_nothing_of_the_one_that_refused_its_predecessor() {
+    let clock = ManualClock::new();
+    let script = script().profile(|profile| profile.origins([ORIGIN, OTHER]));
+    let server = Server::new(|uri, _| match uri.to_string().starts_with(OTHER) {
+        true => StatusCode::OK,
+        false => StatusCode::UNAUTHORIZED,
+    });
+    let service = service(&script, &clock, &server);
+    let other = || Request::get(OTHER).body(()).unwrap();
+    assert_eq!(status(&service, unrepeatable()).await, 401);
+    settle().await;
+    for _ in 0..3 {
+        assert_eq!(status(&service, other()).await, 200);
+        assert_eq!(status(&service, unrepeatable()).await, 401);
+        settle().await;
+    }
     assert_eq!(script.exchanges(), 1);
 }

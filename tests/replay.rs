@@ -7,7 +7,7 @@ use http::StatusCode;
 use support::{Api, Script, get, secs, settle, token};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    attach::Bare, layer::AuthLayerBuilder, provider::ProviderError, replay::Replay,
+    Error, attach::Bare, layer::AuthLayerBuilder, provider::ProviderError, replay::Replay,
     test_util::ManualClock,
 };
 
@@ -113,4 +113,17 @@ async fn a_request_that_waited_for_its_token_says_the_same() {
         };
         assert_eq!(response.extensions().get(), Some(&outcome));
     }
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_newer_token_says_why_there_is_none() {
+    let script = script();
+    script.usually(|_| Err(ProviderError::refused("logged out")));
+    let service = layer(&script).build().unwrap();
+    let service = service.layer(refusing_the_first(StatusCode::OK));
+    let response = service.oneshot(get()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.extensions().get(), Some(&Replay::NoNewerToken));
+    let why: &Error = response.extensions().get().unwrap();
+    assert!(why.is_login_required(), "{why}");
 }

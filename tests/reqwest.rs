@@ -13,7 +13,7 @@ mod support;
 use std::{
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -745,4 +745,80 @@ async fn a_token_request_that_meets_the_layer_is_told_so_at_once() {
         assert!(ours(&error).is_misconfigured(), "{error}");
         assert_eq!(sim.counters().token_requests, 0);
     }
+}
+
+/// A server in the place of reqwest's client: it notes what time is left of each request, refuses
+/// `access-0`, and takes the rest.
+fn noting(
+    left: &Arc<Mutex<Vec<Option<Duration>>>>,
+) -> impl Service<Request, Response = Response, Error = BoxError, Future: Send> + Clone + Send + 'static
+{
+    let left = Arc::clone(left);
+    tower::service_fn(move |request: Request| {
+        left.lock().unwrap().push(request.timeout().copied());
+        let mut response = http::Response::new("");
+        if request.headers()[AUTHORIZATION] == "Bearer access-0" {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        std::future::ready(Ok(Response::from(response)))
+    })
+}
+
+#[tokio::test]
+async fn a_requests_own_timeout_includes_the_wait_for_a_token_and_each_sending_has_what_is_left() {
+    for refused in [false, true] {
+        for waits in [2, 5] {
+            let (clock, script) = (ManualClock::new(), Script::gated(secs(DAY)));
+            let builder = script.layer(&clock);
+            let layer = match refused {
+                true => builder.initial(token(0, secs(DAY))).build(),
+                false => builder.build(),
+            };
+            let left = Arc::default();
+            let service = layer.unwrap().layer(noting(&left));
+            let mut request = get(support::ORIGIN);
+            *request.timeout_mut() = Some(secs(5));
+            let sent = tokio::spawn(service.oneshot(request));
+            support::settle().await;
+            clock.advance(secs(waits));
+            support::settle().await;
+            script.open(1);
+            let answer = tokio::time::timeout(secs(10), sent).await.unwrap().unwrap();
+            let mut expected = vec![Some(secs(5)); usize::from(refused)];
+            match answer {
+                Ok(response) => {
+                    assert_eq!((response.status(), waits), (StatusCode::OK, 2));
+                    expected.push(Some(secs(3)));
+                }
+                Err(error) => {
+                    assert!(ours(&error).is_in_progress(), "{error}");
+                    assert_eq!(waits, 5);
+                }
+            }
+            assert_eq!(*left.lock().unwrap(), expected, "{refused} {waits}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_grpc_that_is_refused_before_it_began_is_recovered() {
+    let (clock, script) = (ManualClock::new(), script());
+    let layer = script.layer(&clock).initial(token(0, secs(DAY)));
+    let service = layer
+        .build()
+        .unwrap()
+        .layer(tower::service_fn(|request: Request| {
+            let is_old = request.headers()[AUTHORIZATION] == "Bearer access-0";
+            let response = http::Response::builder()
+                .version(http::Version::HTTP_2)
+                .header("content-type", "application/grpc")
+                .header("grpc-status", if is_old { "16" } else { "0" });
+            std::future::ready(Ok::<_, BoxError>(Response::from(
+                response.body("").unwrap(),
+            )))
+        }));
+    let response = service.oneshot(get(support::ORIGIN)).await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "0");
+    assert_eq!(response.extensions().get(), Some(&Replay::Replayed));
+    assert_eq!(script.exchanges(), 1);
 }

@@ -1,10 +1,11 @@
 //! How a token gets into the cell: from a login, from a reply, or out of a broken reply.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use super::{
     Cell, State,
     flight::Ending,
+    hint,
     ledger::Ask,
     schedule::{self, Access, Plan},
     snapshot::Snapshot,
@@ -111,7 +112,10 @@ impl Cell {
             let (refused, generation) = (previous.generation, snapshot.generation);
             let refusals = &mut state.refusals;
             match generation > refused {
-                true => refusals.exchange_brought(origin, refused, generation, now),
+                true => {
+                    refusals.exchange_brought(origin, refused, generation, now);
+                    self.unjudged.store(hint(generation, origin), Relaxed);
+                }
                 false => refusals.not_cured(origin, generation, now),
             }
         }

@@ -51,17 +51,21 @@ mod status;
 pub(crate) mod sync;
 mod ticket;
 
-use std::{sync::Arc, task::Waker};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Waker,
+    time::Duration,
+};
 
 use self::{
     flight::Board,
     ledger::{Ledger, Rules},
     refusals::Refusals,
     status::Watch,
-    sync::{Mutex, MutexGuard, Swap},
+    sync::{AtomicU64, Mutex, MutexGuard, Swap},
 };
 use crate::{
-    clock::{Clock, Moment},
+    clock::{Clock, Moment, Sleep},
     error::Error,
     provider::{OriginIndex, Profile, Reason},
 };
@@ -88,6 +92,9 @@ pub(crate) struct Cell {
     clock: Arc<dyn Clock>,
     floor: Arc<Floor>,
     keeps_idle_alive: bool,
+    /// What the last exchange for a refusal brought, and to whom, until that origin takes it. A
+    /// hint, so that accepted requests need no lock; what counts is in the [`Refusals`].
+    unjudged: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +132,7 @@ impl Cell {
             clock,
             floor,
             keeps_idle_alive,
+            unjudged: AtomicU64::new(JUDGED),
         }
     }
 
@@ -137,9 +145,26 @@ impl Cell {
         self.clock.now()
     }
 
+    /// Waits, by the clock that this session goes by.
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        self.clock.sleep(duration)
+    }
+
+    /// Notes that `origin` took `generation`. Costs a look at one number, unless that is what an
+    /// exchange for its refusal brought and nobody has said yet whether it is good.
+    pub(crate) fn accepted(&self, generation: Generation, origin: OriginIndex) {
+        if self.unjudged.load(Relaxed) == hint(generation, origin) {
+            self.cured(generation, origin);
+        }
+    }
+
     /// Notes that `origin` took `generation`, which a request was sent again with.
     pub(crate) fn cured(&self, generation: Generation, origin: OriginIndex) {
-        self.lock().refusals.cured(origin, generation);
+        let mut state = self.lock();
+        state.refusals.cured(origin, generation);
+        if self.unjudged.load(Relaxed) == hint(generation, origin) {
+            self.unjudged.store(JUDGED, Relaxed);
+        }
     }
 
     /// Notes that `origin` refused `generation` as well, which a request was sent again with.
@@ -229,6 +254,14 @@ impl std::fmt::Debug for Cell {
             .finish_non_exhaustive()
     }
 }
+
+/// A generation that an origin is to judge, in one number.
+fn hint(generation: Generation, origin: OriginIndex) -> u64 {
+    generation.number() << u16::BITS | u64::from(origin.number())
+}
+
+/// No generation: that of no token, at the first origin.
+const JUDGED: u64 = 0;
 
 /// Wakes, which may run foreign code: never under the lock.
 fn wake(wakers: Vec<Waker>) {

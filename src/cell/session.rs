@@ -209,7 +209,7 @@ impl Session {
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let waits = self.family.caller_waits;
-        let (wait, too_long): (_, fn() -> Error) = match left < waits {
+        let (wait, too_long): (_, fn() -> Error) = match left <= waits {
             true => (left, Error::out_of_time),
             false => (waits, Error::in_progress),
         };

@@ -9,7 +9,7 @@ mod primitives {
 
     use arc_swap::ArcSwap;
 
-    pub(crate) use std::sync::{Mutex, MutexGuard};
+    pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicU64};
 
     /// A value that is read without a lock and replaced whole.
     #[derive(Debug)]
@@ -35,7 +35,7 @@ mod primitives {
 mod primitives {
     use std::{ops::Deref, sync::Arc};
 
-    pub(crate) use loom::sync::{Mutex, MutexGuard};
+    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicU64};
 
     #[derive(Debug)]
     pub(crate) struct Swap<T>(Mutex<Arc<T>>);
@@ -64,7 +64,7 @@ mod primitives {
     use super::lock;
 }
 
-pub(crate) use self::primitives::{Mutex, MutexGuard, Swap};
+pub(crate) use self::primitives::{AtomicU64, Mutex, MutexGuard, Swap};
 
 /// Locks, whatever happened to an earlier holder. Nothing that can panic runs under a lock of the
 /// cell's, so a poisoned one holds a consistent value all the same.

@@ -32,8 +32,9 @@
 //! | UNAUTHENTICATED behind the headers of a response | the caller gets it, since such a call may not be made again (gRFC A6); the token is rejected, and the next call gets a newer one |
 //! | PERMISSION_DENIED, or anything else | the caller gets it |
 //!
-//! A gateway whose bare 401 is an HTML page, and which says it to every token, is INTERNAL to the
-//! caller: tonic takes the page for a message. Interceptors go outside of the layer: one inside gives
+//! Where a second refusal, or one without a newer token, reaches the caller, it is the server's own
+//! UNAUTHENTICATED. If it was a gateway's HTML page with a bare 401, tonic takes the page for a
+//! message, and the caller reads INTERNAL. Interceptors go outside of the layer: one inside gives
 //! its responses another type of body, whose end is not heard.
 //!
 //! # Errors

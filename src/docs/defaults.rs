@@ -38,8 +38,10 @@
 //! | --- | --- | --- |
 //! | replays of a request | 1 | a second refusal of a newer token is an answer |
 //! | kept of a body for its replay | 64 KiB, [settable](crate::layer::AuthLayerBuilder::replay_cap) | what linkerd's proxy keeps for a retry: calls of an API fit, uploads do not fill the memory. A `Full<Bytes>` is shared and has no limit |
+//! | read of a body that may refuse the token | 4 KiB, [settable](crate::peek::PeekLayer::cap) | an error's body has a few hundred bytes |
 //! | exchanges for refusals | 5 in 30 s for each session | an API that refuses everything must not become a load on the vendor |
 //! | quiet after a refusal that was not cured | 30 s, doubling to 5 min, for that origin and generation | one endpoint neither loops nor switches recovery off for the others |
+//! | a refusal of what an exchange for one brought, and nobody has taken since, counts as not cured | for 5 min | that is how an endpoint that refuses everything is told where requests are sent once; one accepted answer ends it |
 //!
 //! # Waiting
 //!

@@ -48,6 +48,10 @@
 //! dead, since finding out takes a copy of the request; at other times nothing but the origin stops
 //! it. Each request costs a box and, with replay on, a clone of its head.
 //!
+//! A time limit that was set on a request includes the wait for a token, and what is left of it is
+//! that of each sending. One that was set on the client is that of each sending, from its beginning:
+//! it cannot be read.
+//!
 //! # Replay
 //!
 //! A refused request is sent a second time if its body is of a [type that allows it](crate::replay)
@@ -67,7 +71,15 @@
 //! [`PeekLayer`](crate::peek::PeekLayer), which holds such a response back until the beginning of its
 //! body is there. A gRPC call that is refused in its trailers, after it had begun, rejects its token
 //! where its body is tonic's; with other bodies tell the layer by
-//! [`AuthHandle::reject`](crate::handle::AuthHandle::reject).
+//! [`AuthHandle::reject`](crate::handle::AuthHandle::reject), with the generation that was current
+//! before the call was sent.
+//!
+//! # Servers without a name
+//!
+//! Requests that hold a path only, such as those of a generated gRPC client made by `new`, go to the
+//! one peer that their service was built for. To the layer all such peers are one: where one of them
+//! refuses every token, refusals by the others are left alone for that while as well. Whole
+//! addresses, as a client made by `with_origin` sends them, tell them apart.
 //!
 //! # Memory only
 //!

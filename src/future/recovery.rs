@@ -8,6 +8,7 @@ use tower::Service;
 use super::Sent;
 use crate::{
     attach,
+    cell::Cell,
     clock::Moment,
     error::BoxError,
     grpc::{self, Patience},
@@ -67,18 +68,30 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    async fn send(mut self, token: &Headers, now: Moment) -> Result<S::Response, BoxError> {
-        if let Err(error) = self.patience().pass_on(self.head.headers_mut(), now) {
-            return Err(grpc::own(error, self.head.headers()));
-        }
+    async fn send(self: Box<Self>, token: &Headers, cell: &Cell) -> Result<S::Response, BoxError> {
+        let patience = self.patience();
+        let Self {
+            mut service,
+            mut head,
+            body,
+            ..
+        } = *self;
         // Before readiness is awaited, which may need what the first sending holds.
-        let body = self.body.take();
-        let mut request = self.head.map(|()| body);
+        let body = body.take();
+        let ready = patience.limit(cell, poll_fn(|cx| service.poll_ready(cx)));
+        let passed_on = match ready.await {
+            Ok(ready) => {
+                ready.map_err(Into::into)?;
+                patience.pass_on(head.headers_mut(), cell.now())
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = passed_on {
+            return Err(grpc::to_caller(error, head.headers()));
+        }
+        let mut request = head.map(|()| body);
         attach::attach(token, &mut request);
-        poll_fn(|cx| self.service.poll_ready(cx))
-            .await
-            .map_err(Into::into)?;
-        self.service.call(request).await.map_err(Into::into)
+        service.call(request).await.map_err(Into::into)
     }
 }
 
@@ -103,11 +116,11 @@ where
     let patience = Patience::of(request.headers(), began);
     let snapshot = match core.session.usable(patience.left(began)).await {
         Ok(snapshot) => snapshot,
-        Err(error) => return Err(grpc::own(error, request.headers())),
+        Err(error) => return Err(grpc::to_caller(error, request.headers())),
     };
     let now = cell.now();
     if let Err(error) = patience.pass_on(request.headers_mut(), now) {
-        return Err(grpc::own(error, request.headers()));
+        return Err(grpc::to_caller(error, request.headers()));
     }
     let second = Second::of(&core, &ready, &mut request, now);
     attach::attach(&snapshot.headers, &mut request);
@@ -119,7 +132,7 @@ where
     drop(snapshot);
     let response = ready.call(request).await.map_err(Into::into)?;
     if !sent.is_refused_by(&response) {
-        return Ok(sent.watch(response));
+        return Ok(sent.take_note(response, Cell::accepted));
     }
     match second.and_then(Second::hold) {
         Ok(second) => recover(sent, response, second).await,
@@ -128,10 +141,10 @@ where
 }
 
 /// Sends a refused request once more with a newer token. Without one, the refusal is the answer,
-/// unless the call's deadline is over.
+/// and says why there is none, unless the call's deadline is over.
 pub(super) async fn recover<S, B, ResBody>(
     sent: Sent,
-    mut refusal: Response<ResBody>,
+    mut refused: Response<ResBody>,
     second: Box<Second<S, B>>,
 ) -> Result<Response<ResBody>, BoxError>
 where
@@ -148,16 +161,17 @@ where
         // A deadline that is over is one to its caller, and no word about a login: the refusal is of
         // a token that is being replaced.
         Err(error) if error.is_out_of_time() => {
-            return Err(grpc::own(error, second.head.headers()));
+            return Err(grpc::to_caller(error, second.head.headers()));
         }
-        Err(_) => {
-            Replay::NoNewerToken.mark(refusal.extensions_mut());
-            return Ok(refusal);
+        Err(error) => {
+            Replay::NoNewerToken.mark(refused.extensions_mut());
+            refused.extensions_mut().insert(error);
+            return Ok(refused);
         }
     };
     // Not before: the refusal is the answer as long as there is no better one.
-    drop(refusal);
-    let mut response = second.send(&newer.headers, cell.now()).await?;
+    drop(refused);
+    let mut response = second.send(&newer.headers, cell).await?;
     let again = Sent {
         core: Arc::clone(&sent.core),
         generation: newer.generation,
@@ -170,6 +184,5 @@ where
         session.reject(again.generation, again.origin);
         return Ok(response);
     }
-    cell.cured(again.generation, again.origin);
-    Ok(again.watch(response))
+    Ok(again.take_note(response, Cell::cured))
 }

@@ -1,16 +1,22 @@
 //! How long a caller waits, as a gRPC request says it.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue};
 
 use super::is_grpc;
-use crate::{clock::Moment, error::Error};
+use crate::{cell::Cell, clock::Moment, error::Error};
 
 /// How long the caller of a request waits for all of it.
 ///
 /// A gRPC call says so in `grpc-timeout`, and whoever sends the call keeps to it from then on. What
-/// the layer spends before that, waiting for a token, counts as well.
+/// the layer spends before that, waiting for a token or for a service to be ready again, counts as
+/// well.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// As long as the layer itself likes, where there is none.
@@ -21,7 +27,16 @@ pub(crate) struct Patience {
 // === impl Patience ===
 
 impl Patience {
-    /// That of a request which began at `now`.
+    /// That of a request which begins at `now` and may take as long as `timeout`.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn within(timeout: Option<Duration>, now: Moment) -> Self {
+        Self {
+            timeout,
+            began: now.monotonic(),
+        }
+    }
+
+    /// That of a request which begins at `now`, by its headers.
     pub(crate) fn of(headers: &HeaderMap, now: Moment) -> Self {
         let timeout = headers.get(TIMEOUT).filter(|_| is_grpc(headers));
         Self {
@@ -35,6 +50,32 @@ impl Patience {
         let spent = now.monotonic().saturating_sub(self.began);
         self.timeout
             .map_or(Duration::MAX, |timeout| timeout.saturating_sub(spent))
+    }
+
+    /// Waits for `work` for as long as there is something left.
+    ///
+    /// # Errors
+    ///
+    /// *Out of time*, where that was not long enough.
+    pub(crate) async fn limit<T>(
+        &self,
+        cell: &Cell,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let left = self.timeout.map(|_| self.left(cell.now()));
+        let mut limit = left.map(|left| cell.sleep(left));
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            let is_over = limit.as_mut().map(|limit| limit.as_mut().poll(cx));
+            match is_over {
+                Some(Poll::Ready(())) => Poll::Ready(Err(Error::out_of_time())),
+                _ => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// Says in `headers` what is left at `now`, for whoever keeps to it from here on.

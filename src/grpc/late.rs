@@ -19,10 +19,10 @@ use tonic::{Status, body::Body as TonicBody};
 
 use super::{STATUS, UNAUTHENTICATED, is_grpc};
 
-/// A response body whose trailers may refuse the token.
+/// A response body whose trailers say whether the token was good.
 struct Watched<F> {
     body: TonicBody,
-    refused: Option<F>,
+    ended: Option<F>,
 }
 
 /// Whether `response` is to a call that has begun, with a body that [`watch`] knows.
@@ -34,15 +34,16 @@ pub(crate) fn has_begun<B: 'static>(response: &Response<B>) -> bool {
         && !response.headers().contains_key(STATUS)
 }
 
-/// Calls `refused` if the call that has begun ends with UNAUTHENTICATED. Costs a box.
+/// Calls `ended` when the call that has begun ends, with whether that refuses the token. Costs a box.
+/// A call that is given up before its end says nothing.
 pub(crate) fn watch<B: 'static>(
     mut response: Response<B>,
-    refused: impl FnOnce() + Send + Unpin + 'static,
+    ended: impl FnOnce(bool) + Send + Unpin + 'static,
 ) -> Response<B> {
     if let Some(body) = (response.body_mut() as &mut dyn Any).downcast_mut::<TonicBody>() {
         let watched = Watched {
             body: mem::take(body),
-            refused: Some(refused),
+            ended: Some(ended),
         };
         // The box that is in this body: it is taken as it is, and not put into another.
         *body = TonicBody::new(UnsyncBoxBody::<Bytes, Status>::new(watched));
@@ -52,7 +53,7 @@ pub(crate) fn watch<B: 'static>(
 
 // === impl Watched ===
 
-impl<F: FnOnce() + Unpin> Body for Watched<F> {
+impl<F: FnOnce(bool) + Unpin> Body for Watched<F> {
     type Data = Bytes;
     type Error = Status;
 
@@ -62,10 +63,10 @@ impl<F: FnOnce() + Unpin> Body for Watched<F> {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
-            && frame.trailers_ref().is_some_and(refuses)
-            && let Some(refused) = self.refused.take()
+            && let Some(trailers) = frame.trailers_ref()
+            && let Some(ended) = self.ended.take()
         {
-            refused();
+            ended(refuses(trailers));
         }
         polled
     }
@@ -120,8 +121,8 @@ mod tests {
         let refusals = Arc::new(AtomicUsize::new(0));
         let refused = Arc::clone(&refusals);
         let response = match has_begun(&response) {
-            true => watch(response, move || {
-                refused.fetch_add(1, SeqCst);
+            true => watch(response, move |is_refused| {
+                refused.fetch_add(usize::from(is_refused), SeqCst);
             }),
             false => response,
         };

@@ -17,15 +17,18 @@ pub(crate) use self::deadline::Patience;
 #[cfg(feature = "tonic")]
 pub(crate) use self::{
     late::{has_begun, watch},
-    status::own,
+    status::to_caller,
 };
 
-/// Whether these are the headers of a gRPC request, or of a response to one.
+/// Whether these are the headers of a gRPC request, or of a response to one. `application/grpc-web`
+/// is another protocol, whose trailers are in the body.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let content = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     content
-        .and_then(|content| content.get(..CONTENT.len()))
-        .is_some_and(|start| start.eq_ignore_ascii_case(CONTENT))
+        .and_then(|content| content.split_at_checked(CONTENT.len()))
+        .is_some_and(|(start, rest)| {
+            start.eq_ignore_ascii_case(CONTENT) && matches!(rest, [] | [b'+' | b';' | b' ', ..])
+        })
 }
 
 /// What a gRPC response says in its headers about the call's end.
@@ -59,17 +62,17 @@ pub(crate) fn has_begun<B>(_: &Response<B>) -> bool {
 
 /// There is none to watch.
 #[cfg(not(feature = "tonic"))]
-pub(crate) fn watch<B>(response: Response<B>, _: impl FnOnce()) -> Response<B> {
+pub(crate) fn watch<B>(response: Response<B>, _: impl FnOnce(bool)) -> Response<B> {
     response
 }
 
 /// Without tonic a caller finds the error itself.
 #[cfg(not(feature = "tonic"))]
-pub(crate) fn own(error: crate::error::Error, _: &HeaderMap) -> crate::error::BoxError {
+pub(crate) fn to_caller(error: crate::error::Error, _: &HeaderMap) -> crate::error::BoxError {
     error.into()
 }
 
-/// With whatever follows: `+proto`, `;charset=…`.
+/// Alone, or before `+proto` or a parameter.
 const CONTENT: &[u8] = b"application/grpc";
 const STATUS: &str = "grpc-status";
 const UNAUTHENTICATED: &str = "16";

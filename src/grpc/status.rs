@@ -10,7 +10,7 @@ use crate::error::{BoxError, Error};
 
 /// The form in which `error` reaches the caller of the request with these headers: a gRPC status,
 /// with the error as its source, where the request is a call of gRPC.
-pub(crate) fn own(error: Error, headers: &HeaderMap) -> BoxError {
+pub(crate) fn to_caller(error: Error, headers: &HeaderMap) -> BoxError {
     match is_grpc(headers) {
         true => status(error).into(),
         false => error.into(),

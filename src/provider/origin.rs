@@ -204,6 +204,10 @@ impl<T: AsRef<str>> From<Vec<T>> for Origins {
 impl OriginIndex {
     /// The peer of requests without an authority.
     pub(crate) const PEER: OriginIndex = OriginIndex(u16::MAX);
+
+    pub(crate) const fn number(self) -> u16 {
+        self.0
+    }
 }
 
 /// The port, or the scheme's own where there is none. One that is there and cannot be read

@@ -24,6 +24,7 @@ pub enum Replay {
     Replayed,
     /// There was no newer token: the exchange failed, brought the same one, or took longer than a
     /// caller waits, or this origin is left alone for a while after a refusal that was not cured.
+    /// Why, is said by the [`Error`](crate::Error) beside this one, in the response's extensions.
     NoNewerToken,
     /// The body is of a [type](crate::replay) that cannot be sent twice, or it failed.
     NotReplayable,

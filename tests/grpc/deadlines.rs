@@ -1,9 +1,22 @@
 //! Deadlines, and tokens that come too late for them.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use http::{HeaderMap, StatusCode};
+use tokio::sync::Notify;
 use tonic::{Code, Request};
-use tower::{Layer, ServiceBuilder, timeout::error::Elapsed};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, timeout::error::Elapsed};
+use tower_reauth::test_util::ManualClock;
 
 use crate::{
     caller::{call, messages, send},
@@ -230,5 +243,98 @@ async fn a_deadline_is_sent_as_it_is_where_no_token_was_waited_for() {
         assert_eq!(outcome.code(), Code::Ok, "{kind:?}: {outcome:?}");
         let deadline = &stand.server.log.calls(1)[1].deadline;
         assert_eq!(deadline.as_deref(), Some("9000000u"), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_as_long_as_the_layer_itself_waits_is_a_deadline() {
+    let stand = Stand::waiting().await;
+    let client = stand.client().await;
+    let late = tokio::spawn(async move { send(&client, Kind::Unary, within(30, &TEXTS)).await });
+    settle().await;
+    stand.clock.advance(secs(30));
+    let outcome = late.await.unwrap();
+    assert_eq!(outcome.code(), Code::DeadlineExceeded, "{outcome:?}");
+}
+
+/// Refuses what comes first. Its clones are ready only when they are let.
+struct Busy {
+    is_clone: bool,
+    free: Arc<(AtomicBool, Notify)>,
+    seen: Arc<Mutex<Vec<HeaderMap>>>,
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Clone for Busy {
+    fn clone(&self) -> Self {
+        Self {
+            is_clone: true,
+            free: Arc::clone(&self.free),
+            seen: Arc::clone(&self.seen),
+            waiting: None,
+        }
+    }
+}
+
+impl Service<http::Request<String>> for Busy {
+    type Response = http::Response<String>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if !self.is_clone || self.free.0.load(SeqCst) {
+            return Poll::Ready(Ok(()));
+        }
+        let free = Arc::clone(&self.free);
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(async move { free.1.notified().await }));
+        waiting.as_mut().poll(cx).map(Ok)
+    }
+
+    fn call(&mut self, request: http::Request<String>) -> Self::Future {
+        let mut seen = self.seen.lock().unwrap();
+        seen.push(request.headers().clone());
+        let mut response = http::Response::new(String::new());
+        *response.status_mut() = match seen.len() {
+            1 => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::OK,
+        };
+        std::future::ready(Ok(response))
+    }
+}
+
+#[tokio::test]
+async fn a_second_sending_waits_for_its_place_until_the_deadline_and_passes_on_what_is_left() {
+    for waits in [2, 5] {
+        let (clock, script) = (ManualClock::new(), Script::with_lifetime(secs(DAY)));
+        let layer = script.layer(&clock).initial(token(0, secs(DAY)));
+        let busy = Busy {
+            is_clone: false,
+            free: Arc::default(),
+            seen: Arc::default(),
+            waiting: None,
+        };
+        let (free, seen) = (Arc::clone(&busy.free), Arc::clone(&busy.seen));
+        let request = http::Request::post(format!("{}/notes", crate::support::ORIGIN))
+            .header("content-type", "application/grpc")
+            .header("grpc-timeout", "5S");
+        let request = request.body(String::new()).unwrap();
+        let mut service = layer.build().unwrap().layer(busy);
+        let calling = tokio::spawn(service.ready().await.unwrap().call(request));
+        settle().await;
+        clock.advance(secs(waits));
+        settle().await;
+        if waits < 5 {
+            free.1.notify_one();
+            assert_eq!(calling.await.unwrap().unwrap().status(), StatusCode::OK);
+            assert_eq!(seen.lock().unwrap()[1]["grpc-timeout"], "3000000u");
+            continue;
+        }
+        let late = tokio::time::timeout(secs(10), calling).await.unwrap();
+        let late = late.unwrap().unwrap_err();
+        let status = late.downcast_ref::<tonic::Status>().unwrap();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(seen.lock().unwrap().len(), 1, "it was not sent");
     }
 }

@@ -283,3 +283,20 @@ async fn a_call_over_the_cap_is_sent_once_and_the_next_has_a_newer_token() {
     assert_eq!((next.code(), next.replay), (Code::Ok, None));
     assert_eq!(stand.script.exchanges(), 1);
 }
+
+#[tokio::test]
+async fn a_token_that_served_calls_to_their_end_is_exchanged_again_when_it_is_refused_late() {
+    for kind in Kind::ALL {
+        let stand = Stand::refusing(Wire::Plain, Refuse::Late).await;
+        let client = stand.client().await;
+        for number in 1..4 {
+            stand.server.log.good_from(number);
+            let outcome = call(&client, kind, &TEXTS).await;
+            assert_eq!(outcome.code(), Code::Unauthenticated, "{kind:?} {number}");
+            crate::support::settle().await;
+            assert_eq!(stand.script.exchanges(), number, "{kind:?}");
+            let outcome = call(&client, kind, &TEXTS).await;
+            assert_eq!(outcome.code(), Code::Ok, "{kind:?} {number}");
+        }
+    }
+}

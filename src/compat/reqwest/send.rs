@@ -1,14 +1,15 @@
 //! The way of a reqwest request, whoever carries it.
 
-use std::{future::Future, mem, sync::Arc, time::Duration};
+use std::{future::Future, mem, sync::Arc};
 
 use ::reqwest::{Body, Request, Response, Url};
 
 use crate::{
     attach::{self, Admission},
-    cell::{Generation, Snapshot},
+    cell::{Cell, Generation, Snapshot},
     challenge,
     error::Error,
+    grpc::Patience,
     layer::Core,
     provider::OriginIndex,
     replay::{Replay, Spare},
@@ -96,7 +97,11 @@ async fn send_with_token<C: Carrier>(
     mut carrier: C,
     mut request: Request,
 ) -> Result<Response, C::Error> {
-    let snapshot = usable(core, &mut request).await.map_err(C::own)?;
+    let cell = core.session.cell();
+    let patience = Patience::within(request.timeout().copied(), cell.now());
+    let snapshot = usable(core, &mut request, &patience).await;
+    let snapshot = snapshot.map_err(C::own)?;
+    pass_on(&patience, &mut request, cell).map_err(C::own)?;
     let second = Second::of(core, &mut request);
     attach::place(&snapshot.headers, request.headers_mut());
     let sent = Sent {
@@ -107,9 +112,12 @@ async fn send_with_token<C: Carrier>(
     drop(snapshot);
     let mut response = carrier.carry(request).await?;
     match sent.judge(&mut response) {
-        Verdict::Accepted => Ok(response),
+        Verdict::Accepted => {
+            cell.accepted(sent.generation, sent.origin);
+            Ok(response)
+        }
         Verdict::Refused => match second.and_then(Second::hold) {
-            Ok(second) => recover(&sent, response, carrier, second).await,
+            Ok(second) => recover(&sent, response, carrier, second, &patience).await,
             Err(why) => {
                 sent.reject();
                 why.mark(response.extensions_mut());
@@ -123,24 +131,31 @@ async fn send_with_token<C: Carrier>(
     }
 }
 
-/// Sends a refused request once more with a newer token. Without one, the refusal is the answer.
+/// Sends a refused request once more with a newer token. Without one, the refusal is the answer,
+/// and says why there is none, unless the request's time is over.
 async fn recover<C: Carrier>(
     sent: &Sent<'_>,
-    mut refusal: Response,
+    mut refused: Response,
     mut carrier: C,
     second: Second,
+    patience: &Patience,
 ) -> Result<Response, C::Error> {
     let session = &sent.core.session;
-    let Ok(newer) = session
-        .newer_than(sent.generation, sent.origin, Duration::MAX)
-        .await
-    else {
-        Replay::NoNewerToken.mark(refusal.extensions_mut());
-        return Ok(refusal);
+    let cell = session.cell();
+    let left = patience.left(cell.now());
+    let newer = match session.newer_than(sent.generation, sent.origin, left).await {
+        Ok(newer) => newer,
+        Err(error) if error.is_out_of_time() => return Err(C::own(error)),
+        Err(error) => {
+            Replay::NoNewerToken.mark(refused.extensions_mut());
+            refused.extensions_mut().insert(error);
+            return Ok(refused);
+        }
     };
     // Not before: the refusal is the answer as long as there is no better one.
-    drop(refusal);
+    drop(refused);
     let mut request = second.into_request();
+    pass_on(patience, &mut request, cell).map_err(C::own)?;
     attach::place(&newer.headers, request.headers_mut());
     let again = Sent {
         generation: newer.generation,
@@ -148,7 +163,6 @@ async fn recover<C: Carrier>(
     };
     drop(newer);
     let mut response = carrier.carry(request).await?;
-    let cell = session.cell();
     match again.judge(&mut response) {
         Verdict::Accepted => cell.cured(again.generation, again.origin),
         Verdict::Strayed => again.reject(),
@@ -162,8 +176,23 @@ async fn recover<C: Carrier>(
     Ok(response)
 }
 
+/// Leaves `request` the time that is left of it.
+fn pass_on(patience: &Patience, request: &mut Request, cell: &Cell) -> Result<(), Error> {
+    if let Some(timeout) = request.timeout_mut() {
+        *timeout = patience.left(cell.now());
+        if timeout.is_zero() {
+            return Err(Error::out_of_time());
+        }
+    }
+    Ok(())
+}
+
 /// A token that may be sent: the current one, or the next.
-async fn usable(core: &Core, request: &mut Request) -> Result<Arc<Snapshot>, Error> {
+async fn usable(
+    core: &Core,
+    request: &mut Request,
+    patience: &Patience,
+) -> Result<Arc<Snapshot>, Error> {
     let session = &core.session;
     let now = session.cell().now();
     let snapshot = Arc::clone(&session.cell().load());
@@ -175,7 +204,7 @@ async fn usable(core: &Core, request: &mut Request) -> Result<Arc<Snapshot>, Err
         return Err(error);
     }
     if !snapshot.is_usable(now) {
-        return session.usable(Duration::MAX).await;
+        return session.usable(patience.left(now)).await;
     }
     session.attend();
     Ok(snapshot)
@@ -271,6 +300,7 @@ impl Sent<'_> {
         // Borrowed for a moment by a head that the judge knows.
         let mut head = http::Response::new(());
         *head.status_mut() = response.status();
+        *head.version_mut() = response.version();
         let swap = |head: &mut http::Response<()>, response: &mut Response| {
             mem::swap(head.headers_mut(), response.headers_mut());
             mem::swap(head.extensions_mut(), response.extensions_mut());
