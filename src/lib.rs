@@ -77,6 +77,7 @@ pub mod peek;
 pub mod provider;
 pub mod replay;
 mod service;
+pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 pub mod token;

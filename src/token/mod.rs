@@ -43,6 +43,7 @@ pub struct Token {
     scope: Option<String>,
     extra: Vec<(String, Secret)>,
     asked_at: Option<Moment>,
+    kept: bool,
 }
 
 /// How long a vendor says that something lives.
@@ -97,6 +98,17 @@ impl Token {
             scope: None,
             extra: Vec::new(),
             asked_at: None,
+            kept: false,
+        }
+    }
+
+    /// What a store kept of an earlier exchange, or of a seed.
+    pub(crate) fn kept(access: Option<Secret>, refresh: Option<Secret>) -> Self {
+        Self {
+            access,
+            refresh,
+            kept: true,
+            ..Self::empty()
         }
     }
 
@@ -215,6 +227,18 @@ impl Token {
     #[must_use]
     pub fn asked_at(&self) -> Option<Moment> {
         self.asked_at
+    }
+
+    /// Whether a store kept it, and no vendor was asked for it just now.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// The further fields, by name.
+    pub(crate) fn extras(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.extra
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
     }
 
     pub(crate) fn lifetime(&self) -> Lifetime {

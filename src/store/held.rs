@@ -1,0 +1,205 @@
+//! A token as a record holds it: its deadlines are times by the wall clock, worked out when it was
+//! new.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+
+use super::{fingerprint::Fingerprint, unix::UnixMillis};
+use crate::{
+    cell::schedule::{Access, Plan, keep_alive},
+    clock::Moment,
+    provider::Profile,
+    token::{
+        Secret, Token,
+        expiry::{self, Age, Expiry},
+    },
+};
+
+/// A token, with absolute deadlines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct HeldToken {
+    #[serde(serialize_with = "exposed", skip_serializing_if = "Option::is_none")]
+    pub(crate) access: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<String>,
+    asked_at: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<UnixMillis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_in: Option<u64>,
+    #[serde(serialize_with = "exposed", skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh: Option<Secret>,
+    /// When the refresh token was asked for, where that was not together with the access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_asked_at: Option<UnixMillis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_at: Option<UnixMillis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(
+        serialize_with = "exposed_fields",
+        skip_serializing_if = "Extra::is_empty"
+    )]
+    extra: Extra,
+}
+
+/// Further fields of a reply, which are secrets too.
+type Extra = std::collections::BTreeMap<String, Secret>;
+
+// === impl HeldToken ===
+
+impl HeldToken {
+    /// A token that a vendor gave to a request sent at `asked_at`.
+    pub(super) fn fresh(token: &Token, asked_at: Moment, now: Moment, profile: &Profile) -> Self {
+        let asked_at = token.asked_at().unwrap_or(asked_at);
+        let age = Age::Fresh { asked_at, now };
+        Self::at_age(token, age, profile.lifetime, profile.refresh_lifetime)
+    }
+
+    /// A token to start from, taken to be as old as it says itself.
+    pub(super) fn seed(token: &Token, now: Moment, profile: &Profile) -> Self {
+        let age = token
+            .asked_at()
+            .map_or(Age::Seed { now }, |asked_at| Age::Fresh { asked_at, now });
+        Self::at_age(token, age, None, profile.refresh_lifetime)
+    }
+
+    fn at_age(
+        token: &Token,
+        age: Age,
+        lifetime: Option<Duration>,
+        refresh_lifetime: Option<Duration>,
+    ) -> Self {
+        let access = expiry::access(token, age, lifetime);
+        let refresh = expiry::refresh(token, age, refresh_lifetime);
+        let asked = |expiry: Option<Expiry>| {
+            UnixMillis::of(expiry.map_or(age.origin(), |it| it.at.before(it.lifetime)))
+        };
+        let refresh_asked_at = asked(refresh);
+        let asked_at = asked(access);
+        Self {
+            access: token.access_token().cloned(),
+            token_type: token.token_type().map(str::to_owned),
+            asked_at,
+            expires_at: access.map(|it| UnixMillis::of(it.at)),
+            refresh_in: token.refresh_hint().map(millis),
+            refresh: token.refresh_token().cloned(),
+            refresh_asked_at: (refresh_asked_at != asked_at).then_some(refresh_asked_at),
+            refresh_expires_at: refresh.map(|it| UnixMillis::of(it.at)),
+            scope: token.scope().map(str::to_owned),
+            extra: token
+                .extras()
+                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .collect(),
+        }
+    }
+
+    /// This token with the refresh token of `older`, where it has none of its own.
+    pub(super) fn inheriting_refresh_from(mut self, older: &Self) -> Self {
+        if self.refresh.is_none() {
+            self.refresh.clone_from(&older.refresh);
+            self.refresh_asked_at = Some(older.refresh_asked_at.unwrap_or(older.asked_at));
+            self.refresh_expires_at = older.refresh_expires_at;
+        }
+        self
+    }
+
+    /// This token with the access token of `older`, where it has none of its own.
+    pub(super) fn inheriting_access_from(self, older: &Self) -> Self {
+        if self.access.is_some() {
+            return self;
+        }
+        let refresh_asked_at = Some(self.refresh_asked_at.unwrap_or(self.asked_at));
+        Self {
+            refresh: self.refresh,
+            refresh_asked_at,
+            refresh_expires_at: self.refresh_expires_at,
+            ..older.clone()
+        }
+    }
+
+    /// The token, marked as one that was kept.
+    pub(super) fn to_token(&self, now: Moment) -> Token {
+        let mut token = Token::kept(self.access.clone(), self.refresh.clone())
+            .with_asked_at(self.asked_at.moment(now));
+        if let Some(at) = self.expires_at {
+            token = token.with_expiry(at.wall());
+        }
+        if let Some(at) = self.refresh_expires_at {
+            token = token.with_refresh_expiry(at.wall());
+        }
+        if let Some(hint) = self.refresh_in {
+            token = token.with_refresh_hint(Duration::from_millis(hint));
+        }
+        if let Some(token_type) = &self.token_type {
+            token = token.with_token_type(token_type);
+        }
+        if let Some(scope) = &self.scope {
+            token = token.with_scope(scope);
+        }
+        let extra = self.extra.iter();
+        extra.fold(token, |token, (name, value)| {
+            token.with_extra(name, value.clone())
+        })
+    }
+
+    /// The moments in the life of this token.
+    pub(super) fn plan(&self, now: Moment) -> Plan {
+        let asked_at = self.asked_at.moment(now);
+        let access = match (&self.access, self.expires_at) {
+            (None, _) => Access::None,
+            (Some(_), None) => Access::Unknown,
+            (Some(_), Some(at)) => Access::Until(Expiry {
+                at: at.moment(now),
+                lifetime: at.since(self.asked_at),
+            }),
+        };
+        let hint = self.refresh_in.map(Duration::from_millis);
+        let plan = Plan::new(
+            access,
+            None,
+            hint.map(|hint| asked_at.after(hint)),
+            asked_at,
+            0.0,
+        );
+        let refresh_asked_at = self.refresh_asked_at.unwrap_or(self.asked_at);
+        let refresh = self.refresh_expires_at.map(|at| Expiry {
+            at: at.moment(now),
+            lifetime: at.since(refresh_asked_at),
+        });
+        let keep_alive = keep_alive(refresh, refresh_asked_at.moment(now), 0.0);
+        Plan { keep_alive, ..plan }
+    }
+
+    /// What tells this token from others, for one that starts a session: its refresh token, or its
+    /// access token where it has no other.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        Fingerprint::of(self.refresh.as_ref().or(self.access.as_ref())?)
+    }
+
+    /// Whether both would spend the same thing.
+    pub(super) fn same_credential(&self, other: &Self) -> bool {
+        match (&self.refresh, &other.refresh) {
+            (None, None) => self.access == other.access,
+            (one, other) => one == other,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn exposed<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
+}
+
+fn exposed_fields<S: Serializer>(extra: &Extra, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(extra.len()))?;
+    for (name, value) in extra {
+        map.serialize_entry(name, value.expose())?;
+    }
+    map.end()
+}

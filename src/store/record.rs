@@ -1,0 +1,233 @@
+//! What a store keeps of a session.
+
+use std::{fmt, time::Duration, time::SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fingerprint::{Fingerprint, Unique},
+    held::HeldToken,
+    unix::UnixMillis,
+};
+use crate::{clock::Moment, token::Secret};
+
+/// Everything that a store keeps of one session.
+///
+/// A record is made by this crate, and handed to a store whole. What a store has to look at are its
+/// [`version`](Self::version) and its [`intent`](Self::intent), which
+/// [`Expected`](super::Expected) compares; [`to_json`](Self::to_json) and
+/// [`from_json`](Self::from_json) turn it into text and back.
+///
+/// # Later versions
+///
+/// A later release may add fields; this one keeps those that it does not know and writes them back.
+/// A record that says of itself that this release must not touch it is an error,
+/// [`StoreFailure::Newer`](super::StoreFailure::Newer).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    pub(super) version: Version,
+    pub(super) token: Option<HeldToken>,
+    pub(super) intent: Option<Intent>,
+    pub(super) refused: Option<RefusedToken>,
+    /// No exchange before this: a vendor asked for a pause.
+    pub(super) not_before: Option<UnixMillis>,
+    /// The tokens that this session was ever started from, the latest last.
+    pub(super) seeds: Vec<Fingerprint>,
+    /// The refresh tokens that were rotated away last.
+    pub(super) rotated: Vec<Fingerprint>,
+    /// Fields of a later version, by name, as JSON.
+    pub(super) unknown: Vec<(String, Secret)>,
+}
+
+/// Which login a token descends from, and how many exchanges since.
+///
+/// A lineage is numbered by the time of its login in milliseconds, and always higher than the one
+/// before it: of two records the one with the higher version is the newer, also when a store has
+/// lost what was between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Version {
+    /// The number of the login.
+    pub lineage: u64,
+    /// The number of the exchange within it.
+    pub revision: u64,
+}
+
+/// Somebody is spending the refresh token of this record's revision, or was when the process died.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    id: IntentId,
+    /// When this refresh token was sent for the first time, by whomever.
+    pub(super) began_at: UnixMillis,
+    /// Until when the exchange may be under way.
+    pub(super) deadline: UnixMillis,
+}
+
+/// What tells an [`Intent`] from all others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IntentId(Unique);
+
+/// A credential that the vendor refused for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RefusedToken {
+    token: Fingerprint,
+    /// When it may be tried again all the same; never, for one that rotates.
+    probe_at: Option<UnixMillis>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// A session that starts from `token`.
+    pub(super) fn begin(token: HeldToken, after: Option<&Self>, now: Moment) -> Self {
+        let lineage = UnixMillis::of(now).get();
+        let lineage = after.map_or(lineage, |it| lineage.max(it.version.lineage + 1));
+        let mut seeds = after.map(|it| it.seeds.clone()).unwrap_or_default();
+        remember(&mut seeds, token.fingerprint(), SEEDS);
+        Self {
+            version: Version {
+                lineage,
+                revision: 0,
+            },
+            token: Some(token),
+            intent: None,
+            refused: None,
+            not_before: None,
+            seeds,
+            rotated: after.map(|it| it.rotated.clone()).unwrap_or_default(),
+            unknown: after.map(|it| it.unknown.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The record after an exchange that brought `token`: newer by one, with no intent and nothing
+    /// held against it.
+    pub(super) fn exchanged(&self, token: HeldToken) -> Self {
+        let mut next = self.clone();
+        if let Some(old) = self
+            .token
+            .as_ref()
+            .filter(|old| !old.same_credential(&token))
+        {
+            remember(&mut next.rotated, old.fingerprint(), ROTATED);
+        }
+        next.version.revision += 1;
+        next.token = Some(token);
+        next.intent = None;
+        next.refused = None;
+        next.not_before = None;
+        next
+    }
+
+    /// The same record without its intent.
+    pub(super) fn released(&self) -> Self {
+        Self {
+            intent: None,
+            ..self.clone()
+        }
+    }
+
+    /// Which login it belongs to, and which exchange.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Who is spending its refresh token, if anybody is.
+    #[must_use]
+    pub fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+
+    /// Whether the session was ever started from `token`, or had it and rotated it away.
+    pub(super) fn has_seen(&self, token: &HeldToken) -> bool {
+        let current = self.token.as_ref();
+        if current.is_some_and(|current| current.same_credential(token)) {
+            return true;
+        }
+        match token.fingerprint() {
+            Some(print) => self.seeds.contains(&print) || self.rotated.contains(&print),
+            // One that cannot be told from others does not win over what there is.
+            None => true,
+        }
+    }
+
+    /// Whether the vendor refused the token that this record holds, as far as that still counts.
+    pub(super) fn is_refused(&self, now: UnixMillis) -> bool {
+        let (Some(refused), Some(token)) = (&self.refused, &self.token) else {
+            return false;
+        };
+        let counts = refused.probe_at.is_none_or(|at| now < at);
+        counts && token.fingerprint().as_ref() == Some(&refused.token)
+    }
+
+    /// Notes that the vendor refused the token for good. Nothing is noted of a token without a
+    /// fingerprint: each process finds out by itself.
+    pub(super) fn refuse(&mut self, probe_at: Option<UnixMillis>) {
+        let token = self.token.as_ref().and_then(HeldToken::fingerprint);
+        self.refused = token.map(|token| RefusedToken { token, probe_at });
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unknown: Vec<_> = self.unknown.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Record")
+            .field("version", &self.version)
+            .field("token", &self.token)
+            .field("intent", &self.intent)
+            .field("unknown", &unknown)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Intent ===
+
+impl Intent {
+    /// The intent to spend, from now on until `allowed` has passed. A token that may have been sent
+    /// before, under `earlier`, was first sent then.
+    pub(super) fn new(now: UnixMillis, allowed: Duration, earlier: Option<&Self>) -> Self {
+        Self {
+            id: IntentId(Unique::new()),
+            began_at: earlier.map_or(now, |it| it.began_at),
+            deadline: now.after(allowed),
+        }
+    }
+
+    /// What tells it from all others.
+    #[must_use]
+    pub fn id(&self) -> &IntentId {
+        &self.id
+    }
+
+    /// Until when the exchange may be under way, by the store's clock.
+    #[must_use]
+    pub fn deadline(&self) -> SystemTime {
+        self.deadline.wall()
+    }
+}
+
+// === impl IntentId ===
+
+impl IntentId {
+    /// Its text: hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+fn remember(list: &mut Vec<Fingerprint>, new: Option<Fingerprint>, at_most: usize) {
+    let Some(new) = new else {
+        return;
+    };
+    list.retain(|known| *known != new);
+    list.push(new);
+    if list.len() > at_most {
+        list.drain(..list.len() - at_most);
+    }
+}
+
+/// Seeds that are remembered: a seed that old is not rolled back to.
+const SEEDS: usize = 32;
+/// Rotated refresh tokens that are remembered, in case one of them is handed over as a seed.
+const ROTATED: usize = 16;
