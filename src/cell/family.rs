@@ -19,7 +19,27 @@ pub(crate) struct Family {
     pub(super) keeper: Keeper,
     pub(super) keeps_idle_alive: bool,
     pub(super) caller_waits: Duration,
-    memory_only: bool,
+    home: Home,
+}
+
+/// Where sessions live.
+pub(crate) enum Home {
+    /// Nobody has said so.
+    Unsaid,
+    /// In memory, which was said aloud.
+    Memory,
+    /// In a store, which the provider keeps them in.
+    Store(Arc<dyn SeedKeeper>),
+}
+
+/// Keeps the tokens that sessions start from until their store was read: what it holds may be
+/// newer.
+pub(crate) trait SeedKeeper: Send + Sync {
+    /// Takes a seed, to be judged by the session's first exchange.
+    fn keep_seed(&self, session: &SessionId, seed: Token);
+
+    /// The session is gone.
+    fn forget(&self, session: &SessionId);
 }
 
 /// What a family is made of.
@@ -30,8 +50,7 @@ pub(crate) struct FamilyParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keeps_idle_alive: bool,
     pub(crate) caller_waits: Duration,
-    /// It was said aloud that sessions live in memory.
-    pub(crate) memory_only: bool,
+    pub(crate) home: Home,
 }
 
 // === impl Family ===
@@ -47,7 +66,7 @@ impl Family {
             floor: Arc::new(Floor::new()),
             keeps_idle_alive: parts.keeps_idle_alive,
             caller_waits: parts.caller_waits,
-            memory_only: parts.memory_only,
+            home: parts.home,
         })
     }
 
@@ -64,7 +83,7 @@ impl Family {
         let session = self.empty_session(id);
         let seeded = seed.map_or(Ok(()), |seed| {
             self.check_home(&seed)?;
-            session.cell().adopt(seed)
+            self.settle_in(&session, seed)
         });
         self.keeper.watch(&session);
         (session, seeded)
@@ -83,14 +102,40 @@ impl Family {
     ) -> Result<Arc<Session>, ProviderError> {
         self.check_home(&seed)?;
         let session = self.empty_session(id);
-        session.cell().adopt(seed)?;
+        session.cell().check(&seed)?;
         if !self.keeper.watch(&session) {
             return Err(ProviderError::misconfigured(
                 "a session with this key is alive: clone its layer, \
                  or hand the new token to its handle's `replace`",
             ));
         }
+        self.settle_in(&session, seed)?;
         Ok(session)
+    }
+
+    /// Gives a session the token that it starts from: into its cell, or to the store's keeper where
+    /// there may be a newer one.
+    fn settle_in(&self, session: &Session, seed: Token) -> Result<(), ProviderError> {
+        match &self.home {
+            Home::Unsaid | Home::Memory => session.cell().adopt(seed),
+            Home::Store(keeper) => {
+                session.cell().check(&seed)?;
+                keeper.keep_seed(session.id(), seed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether sessions live in a store, which may know of tokens that this process does not.
+    pub(super) fn has_store(&self) -> bool {
+        matches!(self.home, Home::Store(_))
+    }
+
+    /// A session is gone.
+    pub(super) fn forget(&self, session: &SessionId) {
+        if let Home::Store(keeper) = &self.home {
+            keeper.forget(session);
+        }
     }
 
     fn empty_session(self: &Arc<Self>, id: SessionId) -> Arc<Session> {
@@ -99,6 +144,7 @@ impl Family {
             Arc::clone(&self.clock),
             Arc::clone(&self.floor),
             self.keeps_idle_alive,
+            self.has_store(),
         );
         Session::new(Arc::new(cell), id, Arc::clone(self))
     }
@@ -106,12 +152,13 @@ impl Family {
     /// A rotating refresh token must have a home that somebody chose.
     pub(crate) fn check_home(&self, token: &Token) -> Result<(), ProviderError> {
         let rotates = self.profile.rotation != Rotation::Never && token.refresh_token().is_some();
-        if !rotates || self.memory_only {
+        if !rotates || !matches!(self.home, Home::Unsaid) {
             return Ok(());
         }
         Err(ProviderError::misconfigured(
             "the session starts from a refresh token that may rotate, and nothing says where it \
-             lives: build the layer with `.memory_only()` if a restart may need a new login",
+             lives: build the layer with `.store(…)`, or with `.memory_only()` if a restart may need \
+             a new login",
         ))
     }
 

@@ -234,7 +234,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cell::{Family, FamilyParts},
+        cell::{Family, FamilyParts, Home},
         provider::{FixedToken, Provider, ProviderError, SendFuture, TokenClient, Transport},
         test_util::ManualClock,
         token::Token,
@@ -258,7 +258,7 @@ mod tests {
             clock,
             keeps_idle_alive: true,
             caller_waits: Duration::from_secs(30),
-            memory_only: true,
+            home: Home::Memory,
         })
     }
 

@@ -88,6 +88,7 @@ impl Cell {
         (asked_at, now): (Moment, Moment),
     ) -> Ending {
         let previous = Arc::clone(&self.snapshot.load());
+        let kept = token.is_kept();
         let arrival = match self.prepare(token) {
             Ok(arrival) => arrival,
             Err(error) => return self.fail(state, error, ask, (asked_at, now)),
@@ -108,7 +109,8 @@ impl Cell {
         if !snapshot.is_usable(now) {
             return self.arrive_dead(state, snapshot, ask, age);
         }
-        if let Some(origin) = ask.refused_by {
+        // A token that was kept is no cure that was tried: the vendor has not been asked.
+        if let Some(origin) = ask.refused_by.filter(|_| !kept) {
             let (refused, generation) = (previous.generation, snapshot.generation);
             let refusals = &mut state.refusals;
             match generation > refused {
@@ -128,6 +130,7 @@ impl Cell {
     fn arrive_dead(&self, state: &mut State, dead: Snapshot, ask: &Ask, age: Age) -> Ending {
         let now = age.now();
         let mut ask = ask.clone();
+        let kept = dead.token.as_ref().is_some_and(Token::is_kept);
         match &dead.token {
             Some(token) if self.snapshot.load().is_usable(now) => {
                 self.keep_refresh_token(token, age);
@@ -136,6 +139,11 @@ impl Cell {
                 self.snapshot.store(dead);
                 ask.access_dead = Moment::PAST;
             }
+        }
+        if kept {
+            // It was taken for its refresh token, which another process has kept alive.
+            state.ledger.succeeded();
+            return Ending::Landed;
         }
         Ending::Failed(state.ledger.arrived_dead(ask, self.rules(), now))
     }
@@ -244,7 +252,9 @@ impl Cell {
         if same && token.states_no_lifetime() {
             return previous.expires;
         }
-        expiry::access(token, age, self.profile.lifetime)
+        // Of a kept one everything that is known was worked out when it was new.
+        let default = self.profile.lifetime.filter(|_| !token.is_kept());
+        expiry::access(token, age, default)
     }
 
     /// The refresh token that counts from now on, its expiry, and whether that is a new one.

@@ -57,6 +57,9 @@ pub(super) struct Ask {
 pub(super) struct Rules {
     pub(super) rotation: Rotation,
     pub(super) lost_reply: LostReply,
+    /// What forbids an exchange for good may be lifted by a login elsewhere: the provider is asked
+    /// again, who looks into its store and sends nothing that is forbidden.
+    pub(super) looks_again: bool,
 }
 
 /// A pause that a token endpoint asked for, which all sessions of a layer keep.
@@ -85,7 +88,13 @@ impl Ledger {
         match schedule::respend(rules.lost_reply, spend, ask.access_dead, now) {
             Respend::Now => None,
             Respend::NotBefore(at) => Some((Error::exchange(cause.clone()), at)),
-            Respend::Never => Some((Error::login_required(cause.clone()), Moment::NEVER)),
+            Respend::Never => {
+                let at = match rules.looks_again {
+                    true => schedule::looks_again_at(spend),
+                    false => Moment::NEVER,
+                };
+                (!at.reached(now)).then(|| (Error::login_required(cause.clone()), at))
+            }
         }
     }
 
@@ -132,6 +141,7 @@ impl Ledger {
         }
         if error.kind() == FailureKind::Refused
             && rules.rotation != Rotation::Never
+            && !rules.looks_again
             && let Some(refresh) = &ask.refresh
         {
             self.refused = Some((refresh.clone(), shared.clone()));
@@ -217,6 +227,9 @@ impl Ledger {
     ) -> (Duration, Duration) {
         let random = fastrand::f64();
         match error.kind() {
+            FailureKind::Refused if rules.looks_again => {
+                (schedule::LOOK_AGAIN, schedule::LOOK_AGAIN)
+            }
             FailureKind::Refused | FailureKind::Misconfigured => {
                 let pause = schedule::pause_before_probe(random);
                 (pause, pause)

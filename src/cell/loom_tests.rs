@@ -21,6 +21,7 @@ fn cell() -> Arc<Cell> {
         Arc::new(ManualClock::new()),
         Arc::new(Floor::new()),
         true,
+        false,
     ))
 }
 

@@ -71,7 +71,7 @@ use crate::{
 };
 
 pub(crate) use self::{
-    family::{Family, FamilyParts},
+    family::{Family, FamilyParts, Home, SeedKeeper},
     flight::{Ending, Join},
     ledger::Floor,
     look::{Look, Need},
@@ -95,6 +95,8 @@ pub(crate) struct Cell {
     /// What the last exchange for a refusal brought, and to whom, until that origin takes it. A
     /// hint, so that accepted requests need no lock; what counts is in the [`Refusals`].
     unjudged: AtomicU64,
+    /// A store may hold a newer token than this process knows.
+    has_store: bool,
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +126,7 @@ impl Cell {
         clock: Arc<dyn Clock>,
         floor: Arc<Floor>,
         keeps_idle_alive: bool,
+        has_store: bool,
     ) -> Self {
         Self {
             snapshot: Swap::new(Snapshot::empty()),
@@ -133,6 +136,7 @@ impl Cell {
             floor,
             keeps_idle_alive,
             unjudged: AtomicU64::new(JUDGED),
+            has_store,
         }
     }
 
@@ -239,6 +243,7 @@ impl Cell {
         Rules {
             rotation: self.profile.rotation,
             lost_reply: self.profile.lost_reply_rule(),
+            looks_again: self.has_store,
         }
     }
 

@@ -168,6 +168,11 @@ pub(crate) fn respend(rule: LostReply, spend: &Spend, access_dead: Moment, now: 
     }
 }
 
+/// When a store is looked into again for a newer token than one that must not be sent any more.
+pub(crate) fn looks_again_at(spend: &Spend) -> Moment {
+    spend.deadline.before(EXCHANGE).after(LOOK_AGAIN)
+}
+
 /// Whether the vendor still gives out again what it answered to a refresh token.
 pub(crate) fn is_replayed(rule: LostReply, spend: &Spend, now: Moment) -> bool {
     match rule {
@@ -199,6 +204,8 @@ pub(crate) const EXCHANGE: Duration = Duration::from_secs(10);
 pub(crate) const CALLER_WAITS: Duration = Duration::from_secs(30);
 /// The pause after a 429 that names none.
 pub(crate) const THROTTLED_WITHOUT_DELAY: Duration = Duration::from_secs(10);
+/// How often a store is looked into for a login elsewhere, which ends a refusal.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Timers look at both clocks this often at least: during a suspend only the wall clock moves.
 pub(crate) const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 

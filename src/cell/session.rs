@@ -102,6 +102,10 @@ impl Session {
         if self.family.keeps_idle_alive {
             self.family.keeper.run_on(&runtime);
         }
+        if self.family.has_store() && !self.cell.load().has_access() {
+            // How long the session can be idle is in the store.
+            self.attend();
+        }
         Ok(())
     }
 
@@ -232,6 +236,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.cell.close();
+        self.family.forget(&self.id);
         self.family.keeper.nudge();
     }
 }

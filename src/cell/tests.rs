@@ -23,6 +23,7 @@ fn cell(clock: &ManualClock) -> Arc<Cell> {
         Arc::new(clock.clone()),
         floor,
         true,
+        false,
     ))
 }
 

@@ -5,11 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{AuthLayer, Core, Settings};
 use crate::{
     attach::{Policy, Undeclared},
-    cell::{Family, FamilyParts, schedule},
+    cell::{Family, FamilyParts, Home, schedule},
     clock::{Clock, SystemClock},
     error::Error,
-    provider::{ErasedProvider, Provider, TokenClient},
+    provider::{BoxProvider, ErasedProvider, Profile, Provider, TokenClient},
     replay::Bodies,
+    store::{ErasedStore, Stored, TokenStore},
     token::Token,
     token_client::HttpTokenClient,
 };
@@ -22,6 +23,7 @@ pub struct AuthLayerBuilder<P> {
     initial: Option<Token>,
     session_key: String,
     memory_only: bool,
+    store: Option<Arc<dyn ErasedStore>>,
     keeps_idle_alive: bool,
     replays: bool,
     bodies: Bodies,
@@ -40,6 +42,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
             initial: None,
             session_key: String::new(),
             memory_only: false,
+            store: None,
             keeps_idle_alive: true,
             replays: true,
             bodies: Bodies::default(),
@@ -69,6 +72,29 @@ impl<P: Provider> AuthLayerBuilder<P> {
     #[must_use]
     pub fn memory_only(mut self) -> Self {
         self.memory_only = true;
+        self
+    }
+
+    /// Where sessions live: a [store](crate::store) that survives a restart, and that other
+    /// processes may share. It takes the place of [`memory_only`](Self::memory_only).
+    ///
+    /// The [initial](Self::initial) token is then used only if the store has never seen it, and not
+    /// before the store was read: what is in there may be newer.
+    ///
+    /// ```
+    /// use tower_reauth::{AuthLayer, Token, store::MemoryStore, vendor::Immersve};
+    ///
+    /// # fn main() -> Result<(), tower_reauth::Error> {
+    /// let auth = AuthLayer::builder(Immersve::new("client-app-id", "https://app.example"))
+    ///     .initial(Token::from_refresh_token("from-the-last-login"))
+    ///     .store(MemoryStore::new())
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(Arc::new(store));
         self
     }
 
@@ -178,13 +204,19 @@ impl<P: Provider> AuthLayerBuilder<P> {
     pub(super) fn assemble(self) -> AuthLayer<P> {
         let provider = Arc::new(self.provider);
         let profile = Arc::new(provider.profile());
+        let (asked, home) = housed(
+            Arc::clone(&provider) as Arc<dyn ErasedProvider>,
+            Arc::clone(&profile),
+            self.store.map(|store| (store, Arc::clone(&self.clock))),
+            self.memory_only,
+        );
         let family = Family::new(FamilyParts {
-            provider: Arc::clone(&provider) as Arc<dyn ErasedProvider>,
+            provider: asked,
             client: TokenClient::new(self.token_client.into_transport(), Arc::clone(&self.clock)),
             clock: self.clock,
             keeps_idle_alive: self.keeps_idle_alive,
             caller_waits: self.caller_waits,
-            memory_only: self.memory_only,
+            home,
             profile: Arc::clone(&profile),
         });
         let id = profile.session().with_session_key(self.session_key);
@@ -202,6 +234,25 @@ impl<P: Provider> AuthLayerBuilder<P> {
             provider,
             core: Arc::new(Core { session, settings }),
         }
+    }
+}
+
+/// Puts the store between the cell and the provider, where there is one.
+fn housed(
+    provider: Arc<dyn ErasedProvider>,
+    profile: Arc<Profile>,
+    store: Option<(Arc<dyn ErasedStore>, Arc<dyn Clock>)>,
+    memory_only: bool,
+) -> (Arc<dyn ErasedProvider>, Home) {
+    match store {
+        Some((store, clock)) => {
+            let provider = BoxProvider::from_shared(provider);
+            let stored = Arc::new(Stored::new(provider, profile, store, clock));
+            let keeper = Arc::clone(&stored);
+            (stored as Arc<dyn ErasedProvider>, Home::Store(keeper))
+        }
+        None if memory_only => (provider, Home::Memory),
+        None => (provider, Home::Unsaid),
     }
 }
 

@@ -40,6 +40,10 @@ impl BoxProvider {
     pub fn new(provider: impl Provider) -> Self {
         Self(Arc::new(provider))
     }
+
+    pub(crate) fn from_shared(provider: Arc<dyn ErasedProvider>) -> Self {
+        Self(provider)
+    }
 }
 
 impl Provider for BoxProvider {

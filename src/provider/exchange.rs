@@ -67,6 +67,19 @@ impl Exchange {
         Self(Arc::new(parts))
     }
 
+    /// The same exchange from another token, and until another deadline.
+    pub(crate) fn going_on_from(&self, last: Option<Token>, deadline: Moment) -> Self {
+        let parts = &*self.0;
+        Self::new(ExchangeParts {
+            last,
+            refused: parts.refused.clone(),
+            reason: parts.reason,
+            deadline,
+            session: parts.session.clone(),
+            client: parts.client.clone(),
+        })
+    }
+
     /// The last token, whole: its access token may be expired or refused. A seed on the first
     /// exchange of a session that has one.
     #[must_use]

@@ -149,7 +149,10 @@ mod tests {
     #[test]
     fn the_key_of_a_session_is_the_same_in_every_release() {
         let key = SessionKey::of(&SessionId::new(parts()));
-        assert_eq!(key.as_str(), "5a002bfe3a8fb7e0c909127b7d8cac73755e012345683e763763d15763a1d9f5");
+        assert_eq!(
+            key.as_str(),
+            "5a002bfe3a8fb7e0c909127b7d8cac73755e012345683e763763d15763a1d9f5"
+        );
     }
 
     #[test]

@@ -57,11 +57,13 @@ mod lease;
 mod leases;
 mod memory;
 mod record;
+mod stored;
 mod unix;
 mod wire;
 
 use std::{future::Future, time::SystemTime};
 
+pub(crate) use self::{erased::ErasedStore, stored::Stored};
 pub use self::{
     error::{StoreError, StoreFailure},
     expected::{Expected, ExpectedIntent, Written},

@@ -118,14 +118,6 @@ impl Record {
         next
     }
 
-    /// The same record without its intent.
-    pub(super) fn released(&self) -> Self {
-        Self {
-            intent: None,
-            ..self.clone()
-        }
-    }
-
     /// Which login it belongs to, and which exchange.
     #[must_use]
     pub fn version(&self) -> Version {

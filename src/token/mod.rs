@@ -229,6 +229,13 @@ impl Token {
         self.asked_at
     }
 
+    /// The token as a vendor has just given it, asked for at this moment where it does not say.
+    pub(crate) fn obtained(mut self, asked_at: Moment) -> Self {
+        self.kept = false;
+        self.asked_at.get_or_insert(asked_at);
+        self
+    }
+
     /// Whether a store kept it, and no vendor was asked for it just now.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept

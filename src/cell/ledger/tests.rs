@@ -4,6 +4,7 @@ const NOW: Moment = Moment::new(secs(1_000), secs(1_800_000_000));
 const ROTATING: Rules = Rules {
     rotation: Rotation::Must,
     lost_reply: LostReply::LastResort,
+    looks_again: false,
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -13,6 +14,7 @@ const fn secs(seconds: u64) -> Duration {
 fn replaying(window: u64) -> Rules {
     Rules {
         lost_reply: LostReply::ReplayWithin(secs(window)),
+        looks_again: false,
         ..ROTATING
     }
 }
@@ -189,6 +191,7 @@ fn no_history_makes_a_ledger_panic_or_pause_beyond_an_hour() {
                         LostReply::Never,
                     ])
                     .unwrap(),
+                looks_again: random.bool(),
             };
             let delay = random.bool().then(|| secs(random.u64(..)));
             let error = match random.u8(0..5) {

@@ -1,0 +1,136 @@
+//! What to do with a record: pure.
+
+use std::time::Duration;
+
+use super::{
+    super::{Intent, Record, held::HeldToken, unix::UnixMillis},
+    seat::Known,
+};
+use crate::{
+    cell::schedule::{self, Respend, Spend},
+    clock::Moment,
+    provider::{Exchange, Profile, ProviderError, Reason},
+    token::Token,
+};
+
+/// What one exchange finds.
+pub(super) struct Case<'a> {
+    pub(super) record: &'a Record,
+    pub(super) known: &'a Known,
+    pub(super) exchange: &'a Exchange,
+    pub(super) profile: &'a Profile,
+    pub(super) now: Moment,
+    /// What the store's clock shows.
+    pub(super) shown: UnixMillis,
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Somebody was quicker: use the record's token.
+    Adopt(Token),
+    /// Somebody may be spending it: look again after this.
+    Wait(Duration),
+    /// Not now.
+    Fail(ProviderError),
+    /// Ask the vendor.
+    Spend,
+}
+
+// === impl Case ===
+
+impl Case<'_> {
+    pub(super) fn verdict(&self) -> Verdict {
+        let Some(token) = &self.record.token else {
+            return Verdict::Spend;
+        };
+        if self.is_adoptable(token) {
+            return Verdict::Adopt(token.to_token(self.now));
+        }
+        if let Some(error) = self.refusal(token) {
+            return Verdict::Fail(error);
+        }
+        if let Some(at) = self.record.not_before
+            && self.shown < at
+        {
+            return Verdict::Fail(ProviderError::throttled(Some(at.since(self.shown))));
+        }
+        match self.known.open_intent(self.record) {
+            Some(intent) => self.answer(&intent, token),
+            None => Verdict::Spend,
+        }
+    }
+
+    /// Whether the record's token does what the exchange is for. That it is another one is not
+    /// enough.
+    pub(super) fn is_adoptable(&self, token: &HeldToken) -> bool {
+        let plan = token.plan(self.now);
+        let last = self.exchange.last();
+        let access = token.access.as_ref();
+        let newer = access.is_some()
+            && access != last.and_then(Token::access_token)
+            && access != self.exchange.refused();
+        let good = newer && !plan.dead.reached(self.now);
+        match self.exchange.reason() {
+            Reason::First | Reason::Expired | Reason::Refused => good,
+            Reason::Due | Reason::Asked => good && !plan.due.reached(self.now),
+            // The access token of an idle session is dead, and nobody misses it.
+            Reason::KeepAlive => {
+                token.refresh.as_ref() != last.and_then(Token::refresh_token)
+                    && !plan.keep_alive.reached(self.now)
+            }
+        }
+    }
+
+    fn refusal(&self, token: &HeldToken) -> Option<ProviderError> {
+        let here = self.known.refusal_of(token, self.now);
+        here.or_else(|| {
+            let elsewhere = self.record.is_refused(self.shown);
+            elsewhere.then(|| {
+                ProviderError::refused("another process was told that the credential is refused")
+            })
+        })
+    }
+
+    /// An open intent is waited out, and then answered by the vendor's rule.
+    fn answer(&self, intent: &Intent, token: &HeldToken) -> Verdict {
+        let now = self.now;
+        // One that claims to last for longer was written by a clock that has been set since.
+        let deadline = intent.deadline.seen_from(now, self.shown);
+        let deadline = deadline.earliest(now.after(LONGEST));
+        if !self.known.is_own(intent) && !deadline.reached(now) {
+            return Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY));
+        }
+        let spend = Spend {
+            began_at: intent.began_at.seen_from(now, self.shown),
+            deadline,
+        };
+        let access_dead = self.access_dead(token);
+        match schedule::respend(self.profile.lost_reply_rule(), &spend, access_dead, now) {
+            Respend::Now => Verdict::Spend,
+            Respend::NotBefore(_) if access_dead.reached(now) => {
+                Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY))
+            }
+            Respend::NotBefore(_) => Verdict::Fail(ProviderError::transient(
+                "the refresh token may have been spent by a process that did not save what it got; \
+                 it is tried again when the access token is dead",
+            )),
+            Respend::Never => Verdict::Fail(ProviderError::unknown_outcome(
+                "the refresh token may have been spent by a process that did not save what it got",
+            )),
+        }
+    }
+
+    /// When the access token stops being of use.
+    fn access_dead(&self, token: &HeldToken) -> Moment {
+        let refused = self.exchange.refused();
+        match refused.is_some() && refused == token.access.as_ref() {
+            true => Moment::PAST,
+            false => token.plan(self.now).dead,
+        }
+    }
+}
+
+/// As long as people are given to confirm a login.
+const LONGEST: Duration = Duration::from_secs(5 * 60);
+const LOOK_AT_INTENTS_EVERY: Duration = Duration::from_millis(500);

@@ -1,0 +1,135 @@
+//! A provider around a provider: what it obtains is kept in a store, and nothing is spent that a
+//! store does not know of.
+//!
+//! # Who knows what
+//!
+//! The cell knows nothing of stores. It asks for a token, and gets one that was obtained, or one
+//! that was kept. What this process knows of a session's record is its [`Seat`](seat::Seat): the
+//! newest record that it has seen or made, whether the store lacks it, and the seed that has not
+//! been judged yet. What to do with a record is judged by a pure function, [`judge`]. A
+//! [`Turn`](turn::Turn) is one call of `obtain`: it takes the lease, reads, judges, and spends.
+//!
+//! # What is written when
+//!
+//! | step | expects | afterwards |
+//! | --- | --- | --- |
+//! | adopt a seed | the version read | a new lineage |
+//! | write the intent | version and intent read | the refresh token may be spent, by one |
+//! | take the intent back | version and our intent | as before; with what the vendor said |
+//! | save | the version before; any intent | the next revision, no intent |
+//! | heal | a lower version, or none | the newest that this process knows |
+//! | replace | the version read | a new lineage |
+
+mod desk;
+mod judge;
+mod owed;
+mod seat;
+mod spend;
+mod turn;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use self::{desk::Desk, seat::Seat, turn::Turn};
+use super::{StoreError, erased::ErasedStore};
+use crate::{
+    cell::SeedKeeper,
+    clock::Clock,
+    provider::{Exchange, Profile, Provider, ProviderError, SessionId},
+    token::Token,
+};
+
+/// Keeps what `P` obtains in a store.
+pub(crate) struct Stored<P> {
+    provider: P,
+    profile: Arc<Profile>,
+    desk: Desk,
+    seats: Mutex<HashMap<SessionId, Arc<Seat>>>,
+}
+
+// === impl Stored ===
+
+impl<P: Provider> Stored<P> {
+    pub(crate) fn new(
+        provider: P,
+        profile: Arc<Profile>,
+        store: Arc<dyn ErasedStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            provider,
+            profile,
+            desk: Desk::new(store, clock),
+            seats: Mutex::default(),
+        }
+    }
+
+    fn seat(&self, session: &SessionId) -> Arc<Seat> {
+        let mut seats = self.seats();
+        let seat = seats.entry(session.clone());
+        Arc::clone(seat.or_insert_with(|| Arc::new(Seat::new(session))))
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Seat>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P: Provider> Provider for Stored<P> {
+    async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        let seat = self.seat(exchange.session());
+        Turn::new(self, &seat, exchange).run().await
+    }
+
+    fn profile(&self) -> Profile {
+        self.provider.profile()
+    }
+
+    async fn settle(&self, session: &SessionId) -> Result<(), ProviderError> {
+        let inner = self.provider.settle(session).await;
+        let seat = self.seat(session);
+        let own = owed::pay(&self.desk, &seat).await;
+        inner.and(own.map_err(unreachable_store))
+    }
+
+    async fn replace(&self, session: &SessionId, token: &Token) -> Result<(), ProviderError> {
+        self.provider.replace(session, token).await?;
+        let seat = self.seat(session);
+        let written = owed::begin_lineage(&self.desk, &seat, token, &self.profile).await;
+        written.map_err(|error| {
+            ProviderError::transient("the new login could not be written to the store")
+                .because(error)
+        })
+    }
+}
+
+impl<P: Provider> SeedKeeper for Stored<P> {
+    fn keep_seed(&self, session: &SessionId, seed: Token) {
+        self.seat(session).known().seed = Some(seed);
+    }
+
+    fn forget(&self, session: &SessionId) {
+        let mut seats = self.seats();
+        if seats.get(session).is_some_and(|seat| !seat.known().owes()) {
+            seats.remove(session);
+        }
+    }
+}
+
+impl<P> fmt::Debug for Stored<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").finish_non_exhaustive()
+    }
+}
+
+/// The store could not be asked, so nothing may be spent that only it knows of.
+fn unreachable_store(error: StoreError) -> ProviderError {
+    ProviderError::transient(
+        "the session's store cannot be used, and without it nobody knows whether the refresh \
+         token was spent",
+    )
+    .because(error)
+}

@@ -1,0 +1,104 @@
+//! Writes that have to land, now or later.
+
+use super::{desk::Desk, seat::Seat};
+use crate::{
+    provider::Profile,
+    store::{Expected, Record, StoreError, Written, held::HeldToken},
+    token::Token,
+};
+
+/// How saving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Save {
+    Landed,
+    /// The store holds a newer record, from another login or another exchange.
+    Superseded,
+}
+
+/// Saves the newest record, if the store lacks it. Nothing but a newer record stops it: not that
+/// the lease is over, not that somebody else has an intent.
+pub(super) async fn save(desk: &Desk, seat: &Seat) -> Result<Save, StoreError> {
+    for _ in 0..ROUNDS {
+        let Some((record, stored)) = seat.known().unsaved() else {
+            return Ok(Save::Landed);
+        };
+        let expected = Expected::version(stored);
+        if desk.write(&seat.key, &expected, &record).await? == Written::Done {
+            seat.known().wrote(&record);
+            return Ok(Save::Landed);
+        }
+        let seen = desk.read(&seat.key).await?.record;
+        let version = seen.as_ref().map(Record::version);
+        if version < Some(record.version()) {
+            seat.known().expect(version);
+            continue;
+        }
+        // It had landed, although nobody said so; or the session went on elsewhere.
+        let same = seen.as_ref().is_some_and(|seen| seen.token == record.token);
+        seat.known().meet(seen);
+        return Ok(match same {
+            true => Save::Landed,
+            false => Save::Superseded,
+        });
+    }
+    Err(changing())
+}
+
+/// Pays what exchanges left owing.
+pub(super) async fn pay(desk: &Desk, seat: &Seat) -> Result<(), StoreError> {
+    take_back(desk, seat).await?;
+    save(desk, seat).await.map(drop)
+}
+
+/// Takes an intent back that spent nothing, where it stands in the store.
+async fn take_back(desk: &Desk, seat: &Seat) -> Result<(), StoreError> {
+    let Some(void) = seat.known().void() else {
+        return Ok(());
+    };
+    let seen = desk.read(&seat.key).await?.record;
+    if let Some(seen) = seen
+        && seen.intent().is_some_and(|open| *open.id() == void.id)
+    {
+        let mut released = seen.clone();
+        released.intent = void.before;
+        let expected = Expected::as_seen(&seen);
+        if desk.write(&seat.key, &expected, &released).await? == Written::Done {
+            seat.known().wrote(&released);
+        }
+    }
+    seat.known().set_void(None);
+    Ok(())
+}
+
+/// Writes a new login.
+pub(super) async fn begin_lineage(
+    desk: &Desk,
+    seat: &Seat,
+    token: &Token,
+    profile: &Profile,
+) -> Result<(), StoreError> {
+    for _ in 0..ROUNDS {
+        let seen = desk.read(&seat.key).await?.record;
+        let now = desk.now();
+        let version = seen.as_ref().map(Record::version);
+        let newest = seat.known().newest().cloned();
+        let after = match newest {
+            Some(newest) if Some(newest.version()) > version => Some(newest),
+            _ => seen,
+        };
+        let held = HeldToken::seed(token, now, profile);
+        let begun = Record::begin(held, after.as_ref(), now);
+        let expected = Expected::version(version);
+        if desk.write(&seat.key, &expected, &begun).await? == Written::Done {
+            seat.known().replaced(begun);
+            return Ok(());
+        }
+    }
+    Err(changing())
+}
+
+fn changing() -> StoreError {
+    StoreError::unavailable("the record changes faster than it can be written")
+}
+
+const ROUNDS: usize = 8;

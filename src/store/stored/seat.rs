@@ -1,0 +1,169 @@
+//! What this process knows of a session's record.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::super::{Expected, Intent, IntentId, Record, SessionKey, Version, held::HeldToken};
+use crate::{
+    clock::Moment,
+    provider::{ProviderError, SessionId},
+    token::{Secret, Token},
+};
+
+/// One session at the store.
+pub(super) struct Seat {
+    pub(super) key: SessionKey,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+pub(super) struct Known {
+    /// What the layer was built with, until the store was read.
+    pub(super) seed: Option<Token>,
+    /// The newest record that was seen or made here. Never replaced by an older one.
+    newest: Option<Record>,
+    /// The store lacks the newest record, and is thought to hold this version.
+    unsaved: Option<Option<Version>>,
+    /// The intent that this process wrote last.
+    own: Option<IntentId>,
+    void: Option<Void>,
+    /// The token that was refused here for good, until when that counts, and how it was said.
+    refused: Option<(Secret, Moment, ProviderError)>,
+}
+
+/// An intent of ours that spent nothing, and may stand in the store all the same.
+#[derive(Clone)]
+pub(super) struct Void {
+    pub(super) id: IntentId,
+    /// What stood there before it.
+    pub(super) before: Option<Intent>,
+}
+
+/// How a record that was read compares with what is known.
+pub(super) enum Meeting {
+    /// It is what there is to work with; none where nobody knows of any.
+    Current(Option<Record>),
+    /// The store has lost something: this is to be written.
+    Lost(Expected, Record),
+}
+
+// === impl Seat ===
+
+impl Seat {
+    pub(super) fn new(session: &SessionId) -> Self {
+        Self {
+            key: SessionKey::of(session),
+            known: Mutex::default(),
+        }
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    /// Compares what was read with what is known, and takes it over unless it is older.
+    pub(super) fn meet(&mut self, seen: Option<Record>) -> Meeting {
+        let version = seen.as_ref().map(Record::version);
+        if let Some(newest) = &self.newest
+            && version < Some(newest.version())
+        {
+            return Meeting::Lost(Expected::version(version), newest.clone());
+        }
+        self.newest = seen;
+        self.unsaved = None;
+        Meeting::Current(self.newest.clone())
+    }
+
+    pub(super) fn newest(&self) -> Option<&Record> {
+        self.newest.as_ref()
+    }
+
+    /// Notes what the store holds now, since it was written here.
+    pub(super) fn wrote(&mut self, record: &Record) {
+        match &self.newest {
+            // An exchange went on in memory meanwhile.
+            Some(newest) if newest.version() > record.version() => {
+                self.unsaved = self.unsaved.map(|_| Some(record.version()));
+            }
+            _ => {
+                self.newest = Some(record.clone());
+                self.unsaved = None;
+            }
+        }
+    }
+
+    /// Keeps a record that the store does not hold yet. False where a newer one is known.
+    pub(super) fn keep(&mut self, record: Record, stored: Option<Version>) -> bool {
+        let newest = self.newest.as_ref().map(Record::version);
+        if newest > Some(record.version()) {
+            return false;
+        }
+        self.newest = Some(record);
+        self.unsaved.get_or_insert(stored);
+        true
+    }
+
+    /// The record that the store lacks, and what it is expected to hold.
+    pub(super) fn unsaved(&self) -> Option<(Record, Option<Version>)> {
+        Some((self.newest.clone()?, self.unsaved?))
+    }
+
+    /// Notes what the store holds in the place of what was expected.
+    pub(super) fn expect(&mut self, stored: Option<Version>) {
+        self.unsaved = self.unsaved.map(|_| stored);
+    }
+
+    /// A new login: everything else is forgotten.
+    pub(super) fn replaced(&mut self, record: Record) {
+        *self = Self {
+            newest: Some(record),
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn intends(&mut self, intent: &Intent) {
+        self.own = Some(intent.id().clone());
+    }
+
+    /// Whether this process wrote the intent: then the exchange is over, since it makes one at a
+    /// time.
+    pub(super) fn is_own(&self, intent: &Intent) -> bool {
+        self.own.as_ref() == Some(intent.id())
+    }
+
+    pub(super) fn set_void(&mut self, void: Option<Void>) {
+        self.void = void;
+    }
+
+    pub(super) fn void(&self) -> Option<Void> {
+        self.void.clone()
+    }
+
+    /// The intent that counts in `record`.
+    pub(super) fn open_intent(&self, record: &Record) -> Option<Intent> {
+        let intent = record.intent()?;
+        match &self.void {
+            Some(void) if void.id == *intent.id() => void.before.clone(),
+            _ => Some(intent.clone()),
+        }
+    }
+
+    pub(super) fn refuse(&mut self, token: Secret, until: Moment, error: ProviderError) {
+        self.refused = Some((token, until, error));
+    }
+
+    /// How the vendor refused `token`, as far as that still counts.
+    pub(super) fn refusal_of(&self, token: &HeldToken, now: Moment) -> Option<ProviderError> {
+        let (refused, until, error) = self.refused.as_ref()?;
+        let counts = token.refresh.as_ref() == Some(refused) && !until.reached(now);
+        counts.then(|| error.clone())
+    }
+
+    /// Whether there is something to write as soon as the store answers.
+    pub(super) fn owes(&self) -> bool {
+        self.unsaved.is_some() || self.void.is_some()
+    }
+}

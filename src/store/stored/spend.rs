@@ -1,0 +1,267 @@
+//! The exchange itself, between its intent and its save.
+
+use std::time::Duration;
+
+use super::{
+    desk::Sight,
+    seat::Void,
+    turn::{Step, Trouble, Turn},
+};
+use crate::{
+    cell::schedule,
+    clock::Moment,
+    provider::{FailureKind, Provider, ProviderError, Rotation},
+    store::{Expected, Intent, Record, Written, held::HeldToken},
+    token::Token,
+};
+
+/// A record that is being spent.
+struct Spending {
+    /// With our intent; none where the session has no record yet.
+    base: Option<Record>,
+    /// The intent that stood there before ours.
+    before: Option<Intent>,
+    sight: Sight,
+    in_memory: bool,
+}
+
+// === impl Turn ===
+
+impl<P: Provider> Turn<'_, P> {
+    /// Writes the intent, asks the vendor, saves.
+    pub(super) async fn spend(&self, mut sight: Sight) -> Result<Step, Trouble> {
+        let base = sight.record.take();
+        let mut spending = Spending {
+            base,
+            before: None,
+            sight,
+            in_memory: false,
+        };
+        if self.needs_intent(&spending)
+            && self.writes_intent(&mut spending).await? == Written::Conflict
+        {
+            return Ok(Step::Again);
+        }
+        let asked = self.ask(&spending);
+        let desk = &self.stored.desk;
+        let (result, sent_at) = desk.holding_lease(&self.seat.key, asked).await;
+        self.conclude(spending, result, sent_at).await
+    }
+
+    /// The same while the store cannot be asked.
+    pub(super) async fn spend_in_memory(&self, mut sight: Sight) -> Result<Step, Trouble> {
+        let base = sight.record.take();
+        let mut spending = Spending {
+            base,
+            before: None,
+            sight,
+            in_memory: true,
+        };
+        if self.needs_intent(&spending)
+            && let Some(base) = spending.base.take()
+        {
+            // Saved together with the record, if no reply comes.
+            let (next, before) = self.with_intent(&base, &spending.sight);
+            let version = next.version();
+            self.seat.known().keep(next.clone(), Some(version));
+            (spending.base, spending.before) = (Some(next), before);
+        }
+        let (result, sent_at) = self.ask(&spending).await;
+        self.conclude(spending, result, sent_at).await
+    }
+
+    /// What can be spent is something that rotates.
+    fn needs_intent(&self, spending: &Spending) -> bool {
+        let held = spending.base.as_ref().and_then(|base| base.token.as_ref());
+        self.stored.profile.rotation != Rotation::Never && held.is_some()
+    }
+
+    async fn writes_intent(&self, spending: &mut Spending) -> Result<Written, Trouble> {
+        let Some(base) = &spending.base else {
+            return Ok(Written::Done);
+        };
+        let began = self.now();
+        let (next, before) = self.with_intent(base, &spending.sight);
+        let written = self
+            .stored
+            .desk
+            .write(&self.seat.key, &Expected::as_seen(base), &next)
+            .await;
+        let void = next.intent().map(|intent| Void {
+            id: intent.id().clone(),
+            before: before.clone(),
+        });
+        match written {
+            Ok(Written::Done) => self.seat.known().wrote(&next),
+            Ok(Written::Conflict) => return Ok(Written::Conflict),
+            Err(error) => {
+                // It may stand there, and nothing was spent under it.
+                self.seat.known().set_void(void);
+                return Err(Trouble::Store(error));
+            }
+        }
+        if began.after(MARGIN).reached(self.now()) {
+            // The process or the store has slept: by the time that the vendor is asked, others may
+            // take the intent for dead.
+            self.seat.known().set_void(void);
+            return Err(Trouble::Provider(ProviderError::transient(
+                "the store took too long to take note of the exchange",
+            )));
+        }
+        (spending.base, spending.before) = (Some(next), before);
+        Ok(Written::Done)
+    }
+
+    /// `base` with an intent of ours, and the intent that it had.
+    fn with_intent(&self, base: &Record, sight: &Sight) -> (Record, Option<Intent>) {
+        let mut known = self.seat.known();
+        let before = known.open_intent(base);
+        let now = sight.shown(self.now());
+        let intent = Intent::new(now, self.allowed + MARGIN, before.as_ref());
+        known.intends(&intent);
+        let mut next = base.clone();
+        next.intent = Some(intent);
+        (next, before)
+    }
+
+    /// Asks the vendor. Gives when it was asked, too.
+    async fn ask(&self, spending: &Spending) -> (Result<Token, ProviderError>, Moment) {
+        let sent_at = self.now();
+        let held = spending.base.as_ref().and_then(|base| base.token.as_ref());
+        let last = match held {
+            Some(held) => Some(held.to_token(sent_at)),
+            None => self
+                .exchange
+                .last()
+                .cloned()
+                .or_else(|| self.seat.known().seed.clone()),
+        };
+        let exchange = self
+            .exchange
+            .going_on_from(last, sent_at.after(self.allowed));
+        (self.stored.provider.obtain(exchange).await, sent_at)
+    }
+
+    async fn conclude(
+        &self,
+        spending: Spending,
+        result: Result<Token, ProviderError>,
+        sent_at: Moment,
+    ) -> Result<Step, Trouble> {
+        let error = match result {
+            Ok(token) => {
+                let token = token.obtained(sent_at);
+                let kept = self.keep(&spending, &token, sent_at, None);
+                return Ok(match kept {
+                    true if spending.in_memory => Step::Done(token),
+                    true => self.save(token).await,
+                    false => Step::Again,
+                });
+            }
+            Err(error) => error,
+        };
+        match error.salvaged() {
+            Some(salvaged) => {
+                // Without a new refresh token the old one may be spent: the intent stays open.
+                let lost = error.may_have_spent() && salvaged.refresh_token().is_none();
+                let open = spending
+                    .base
+                    .as_ref()
+                    .and_then(Record::intent)
+                    .filter(|_| lost);
+                if self.keep(&spending, salvaged, sent_at, open.cloned()) && !spending.in_memory {
+                    self.save(salvaged.clone()).await;
+                }
+            }
+            None => self.take_note(spending, &error).await,
+        }
+        Err(Trouble::Provider(error))
+    }
+
+    /// Keeps what an exchange brought, to be saved. False where the session has gone on elsewhere.
+    fn keep(
+        &self,
+        spending: &Spending,
+        token: &Token,
+        sent_at: Moment,
+        intent: Option<Intent>,
+    ) -> bool {
+        let now = self.now();
+        let profile = &self.stored.profile;
+        let mut held = HeldToken::fresh(token, sent_at, now, profile);
+        let mut known = self.seat.known();
+        let Some(base) = &spending.base else {
+            // Without the store nobody knows what it holds: then nothing is kept.
+            return spending.in_memory || known.keep(Record::begin(held, None, now), None);
+        };
+        if let Some(old) = &base.token {
+            let partial = held.access.is_none() || intent.is_some();
+            if profile.rotation != Rotation::Must || partial {
+                held = held.inheriting_refresh_from(old);
+            }
+            held = held.inheriting_access_from(old);
+        }
+        let mut next = base.exchanged(held);
+        next.intent = intent;
+        known.keep(next, Some(base.version()))
+    }
+
+    /// Notes a failure in the record, for the others: what was refused, the pause that was asked
+    /// for, and that nothing was spent where that is certain.
+    async fn take_note(&self, spending: Spending, error: &ProviderError) {
+        let Some(base) = spending.base else {
+            return;
+        };
+        let now = self.now();
+        let shown = spending.sight.shown(now);
+        let mut noted = base.clone();
+        if !error.may_have_spent() {
+            noted.intent.clone_from(&spending.before);
+        }
+        if error.kind() == FailureKind::Refused {
+            let pause = schedule::pause_before_probe(fastrand::f64());
+            let probes = self.stored.profile.rotation == Rotation::Never;
+            noted.refuse(probes.then(|| shown.after(pause)));
+            let until = if probes {
+                now.after(pause)
+            } else {
+                Moment::NEVER
+            };
+            if let Some(refresh) = base.token.as_ref().and_then(|token| token.refresh.clone()) {
+                self.seat.known().refuse(refresh, until, error.clone());
+            }
+        }
+        let throttled =
+            (error.kind() == FailureKind::Throttled).then_some(schedule::THROTTLED_WITHOUT_DELAY);
+        if let Some(delay) = error.delay().or(throttled) {
+            noted.not_before = Some(shown.after(schedule::capped_delay(delay)));
+        }
+        if noted == base {
+            return;
+        }
+        if spending.in_memory {
+            self.seat.known().keep(noted, Some(base.version()));
+            return;
+        }
+        let desk = &self.stored.desk;
+        let written = desk
+            .write(&self.seat.key, &Expected::as_seen(&base), &noted)
+            .await;
+        let mut known = self.seat.known();
+        match written {
+            Ok(Written::Done) => known.wrote(&noted),
+            // Somebody has gone on from there, and nothing of ours is left to take back.
+            Ok(Written::Conflict) => {}
+            Err(_) => {
+                let taken_back = base.intent().filter(|_| !error.may_have_spent());
+                known.set_void(taken_back.map(|intent| Void {
+                    id: intent.id().clone(),
+                    before: spending.before,
+                }));
+            }
+        }
+    }
+}
+
+/// What writing an intent may take: the intent lasts that much longer than the exchange.
+const MARGIN: Duration = Duration::from_secs(2);
