@@ -18,6 +18,7 @@
 //! | store | survives a restart | shared by |
 //! | --- | --- | --- |
 //! | [`MemoryStore`] | no: a restart needs a new login | the layers of one process |
+//! | [`FileStore`] | yes | the processes of one machine |
 //! //!
 //! # What happens to a refresh token
 //!
@@ -51,6 +52,7 @@
 mod erased;
 mod error;
 mod expected;
+mod file;
 mod fingerprint;
 mod held;
 mod lease;
@@ -67,6 +69,7 @@ pub(crate) use self::{erased::ErasedStore, stored::Stored};
 pub use self::{
     error::{StoreError, StoreFailure},
     expected::{Expected, ExpectedIntent, Written},
+    file::FileStore,
     fingerprint::SessionKey,
     lease::Lease,
     memory::MemoryStore,
