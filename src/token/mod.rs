@@ -268,6 +268,15 @@ impl Token {
         self
     }
 
+    /// The same, with what is known about how long that refresh token lives.
+    pub(crate) fn borrowing_refresh_from(mut self, older: &Token) -> Self {
+        if self.refresh.is_none() {
+            self.refresh.clone_from(&older.refresh);
+            self.refresh_lifetime = older.refresh_lifetime;
+        }
+        self
+    }
+
     /// Whether the vendor said nothing about how long the access token lives.
     pub(crate) fn states_no_lifetime(&self) -> bool {
         self.lifetime == Lifetime::Unknown

@@ -115,8 +115,10 @@ impl Case<'_> {
                 "the refresh token may have been spent by a process that did not save what it got; \
                  it is tried again when the access token is dead",
             )),
-            Respend::Never => Verdict::Fail(ProviderError::unknown_outcome(
-                "the refresh token may have been spent by a process that did not save what it got",
+            // A verdict, not a guess: by the vendor's rule nothing but a login helps.
+            Respend::Never => Verdict::Fail(ProviderError::refused(
+                "the refresh token may have been spent by a process that did not save what it got, \
+                 and this vendor's must not be sent again",
             )),
         }
     }

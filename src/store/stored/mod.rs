@@ -34,7 +34,7 @@ use std::{
 };
 
 use self::{desk::Desk, seat::Seat, turn::Turn};
-use super::{StoreError, erased::ErasedStore};
+use super::{StoreError, erased::ErasedStore, held::HeldToken};
 use crate::{
     cell::SeedKeeper,
     clock::Clock,
@@ -108,7 +108,9 @@ impl<P: Provider> Provider for Stored<P> {
 
 impl<P: Provider> SeedKeeper for Stored<P> {
     fn keep_seed(&self, session: &SessionId, seed: Token) {
-        self.seat(session).known().seed = Some(seed);
+        // Lifetimes count from here, whenever the store is read.
+        let held = HeldToken::seed(&seed, self.desk.now(), &self.profile);
+        self.seat(session).known().seed = Some(held);
     }
 
     fn forget(&self, session: &SessionId) {

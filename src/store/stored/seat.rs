@@ -6,7 +6,7 @@ use super::super::{Expected, Intent, IntentId, Record, SessionKey, Version, held
 use crate::{
     clock::Moment,
     provider::{ProviderError, SessionId},
-    token::{Secret, Token},
+    token::Secret,
 };
 
 /// One session at the store.
@@ -18,7 +18,7 @@ pub(super) struct Seat {
 #[derive(Default)]
 pub(super) struct Known {
     /// What the layer was built with, until the store was read.
-    pub(super) seed: Option<Token>,
+    pub(super) seed: Option<HeldToken>,
     /// The newest record that was seen or made here. Never replaced by an older one.
     newest: Option<Record>,
     /// The store lacks the newest record, and is thought to hold this version.

@@ -127,19 +127,35 @@ impl<P: Provider> Turn<'_, P> {
     /// Asks the vendor. Gives when it was asked, too.
     async fn ask(&self, spending: &Spending) -> (Result<Token, ProviderError>, Moment) {
         let sent_at = self.now();
-        let held = spending.base.as_ref().and_then(|base| base.token.as_ref());
-        let last = match held {
-            Some(held) => Some(held.to_token(sent_at)),
-            None => self
-                .exchange
-                .last()
-                .cloned()
-                .or_else(|| self.seat.known().seed.clone()),
-        };
+        let last = self.starting_point(spending, sent_at);
         let exchange = self
             .exchange
             .going_on_from(last, sent_at.after(self.allowed));
         (self.stored.provider.obtain(exchange).await, sent_at)
+    }
+
+    /// The token that is exchanged: the record's, or what the process has without one.
+    fn starting_point(&self, spending: &Spending, now: Moment) -> Option<Token> {
+        let held = spending.base.as_ref().and_then(|base| base.token.as_ref());
+        let in_memory = || {
+            let seed = || Some(self.seat.known().seed.as_ref()?.to_token(now));
+            self.exchange.last().cloned().or_else(seed)
+        };
+        held.map(|held| held.to_token(now)).or_else(in_memory)
+    }
+
+    /// A reply without a refresh token keeps the old one, which the cell may never have had.
+    fn for_cell(&self, token: Token, spending: &Spending, sent_at: Moment) -> Token {
+        let of_cell = self.exchange.last().and_then(Token::refresh_token);
+        match self.starting_point(spending, sent_at) {
+            Some(last)
+                if self.stored.profile.rotation != Rotation::Must
+                    && last.refresh_token() != of_cell =>
+            {
+                token.borrowing_refresh_from(&last)
+            }
+            _ => token,
+        }
     }
 
     async fn conclude(
@@ -152,6 +168,7 @@ impl<P: Provider> Turn<'_, P> {
             Ok(token) => {
                 let token = token.obtained(sent_at);
                 let kept = self.keep(&spending, &token, sent_at, None);
+                let token = self.for_cell(token, &spending, sent_at);
                 return Ok(match kept {
                     true if spending.in_memory => Step::Done(token),
                     true => self.save(token).await,

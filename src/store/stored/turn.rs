@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Moment,
     provider::{Exchange, Provider, ProviderError, Rotation},
-    store::{Expected, Record, StoreError, Written, held::HeldToken},
+    store::{Expected, Record, StoreError, Written},
     token::Token,
 };
 
@@ -97,11 +97,12 @@ impl<'a, P: Provider> Turn<'a, P> {
         let Some(token) = &record.token else {
             return Ok(wait);
         };
-        if let Some(seed) = &known.seed {
-            let seed = HeldToken::seed(seed, now, &self.stored.profile);
-            if !record.has_seen(&seed) {
-                return Ok(wait);
-            }
+        if known
+            .seed
+            .as_ref()
+            .is_some_and(|seed| !record.has_seen(seed))
+        {
+            return Ok(wait);
         }
         let case = Case {
             record: &record,
@@ -148,7 +149,6 @@ impl<'a, P: Provider> Turn<'a, P> {
             return Ok(Written::Done);
         };
         let now = self.now();
-        let seed = HeldToken::seed(&seed, now, &self.stored.profile);
         let record = sight.record.as_ref();
         if !record.is_some_and(|record| record.has_seen(&seed)) {
             let begun = Record::begin(seed, record, now);
