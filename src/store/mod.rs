@@ -59,6 +59,8 @@ mod lease;
 mod leases;
 mod memory;
 mod record;
+#[cfg(feature = "test-util")]
+mod sample;
 mod stored;
 mod unix;
 mod wire;

@@ -48,7 +48,9 @@
 //! # }
 //! ```
 //!
-//! They keep everything in memory, sign with a key of their own, and are for tests only.
+//! A store of your own is put through its contract by [`store_conformance()`].
+//!
+//! The simulators keep everything in memory, sign with a key of their own, and are for tests only.
 
 mod body;
 mod book;
@@ -68,6 +70,7 @@ mod server;
 mod sessions;
 mod signer;
 mod simulator;
+mod store_conformance;
 mod vendor;
 mod vmware_csp;
 mod wire;
@@ -84,4 +87,5 @@ pub use oauth::{OauthOptions, SimOauth};
 pub use rotation::Rotation;
 pub use sessions::Seed;
 pub use simulator::Simulator;
+pub use store_conformance::{Nonconformity, StoreTime, store_conformance};
 pub use vmware_csp::{SimVmwareCsp, VmwareCspOptions};
