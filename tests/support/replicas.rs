@@ -64,6 +64,8 @@ struct Book {
 pub enum Act {
     /// Nothing was sent.
     Unsent,
+    /// Nothing was sent, which is found out when [`Vendor::open`] lets it be.
+    HoldUnsent,
     /// It was processed, and the reply is lost.
     LoseReply,
     /// It was processed, and the answer comes when [`Vendor::open`] lets it go.
@@ -175,6 +177,7 @@ impl Provider for Vendor {
             let twice = book.spent.contains(&spent) && self.0.rotates;
             match act {
                 Some(Act::Unsent) => return Err(ProviderError::transient("no connection")),
+                Some(Act::HoldUnsent) => {}
                 _ => book.arrived.push(spent.clone()),
             }
             match act {
@@ -183,6 +186,7 @@ impl Provider for Vendor {
                 Some(Act::Misconfigure) => {
                     return Err(ProviderError::misconfigured("no such client"));
                 }
+                Some(Act::HoldUnsent) => (act, Token::new("none")),
                 _ if twice => {
                     book.spent_twice += 1;
                     return Err(ProviderError::refused("it was spent before"));
@@ -203,6 +207,10 @@ impl Provider for Vendor {
             Some(Act::HoldReply) => {
                 self.0.gate.acquire().await.expect("never closed").forget();
                 Ok(token)
+            }
+            Some(Act::HoldUnsent) => {
+                self.0.gate.acquire().await.expect("never closed").forget();
+                Err(ProviderError::transient("no connection"))
             }
             Some(Act::Salvage) => {
                 let refresh = token.refresh_token().unwrap().clone();
@@ -253,6 +261,7 @@ struct Way {
     cut: AtomicBool,
     writes_fail: AtomicUsize,
     acks_lost: AtomicUsize,
+    fails_then: AtomicUsize,
     /// Writes wait while this is positive.
     held: AtomicUsize,
     writes: Mutex<Vec<Record>>,
@@ -288,6 +297,12 @@ impl Shelf {
     /// The next `n` writes land, and nobody says so.
     pub fn lose_acks(&self, n: usize) {
         self.way.acks_lost.store(n, Ordering::SeqCst);
+    }
+
+    /// The next write lands and nobody says so; the `n` after it do not arrive.
+    pub fn lose_an_ack_and_fail(&self, n: usize) {
+        self.lose_acks(1);
+        self.way.fails_then.store(n, Ordering::SeqCst);
     }
 
     /// Writes wait until this is taken back.
@@ -369,7 +384,11 @@ impl TokenStore for Shelf {
             self.way.writes.lock().unwrap().push(record.clone());
         }
         match counts(&self.way.acks_lost) {
-            true => Err(StoreError::unavailable("it did not say")),
+            true => {
+                let then = self.way.fails_then.swap(0, Ordering::SeqCst);
+                self.fail_writes(then);
+                Err(StoreError::unavailable("it did not say"))
+            }
             false => Ok(written),
         }
     }
