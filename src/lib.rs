@@ -41,6 +41,7 @@
 //! | handle an API that refuses with another status than 401, or in a body | [`provider::Refusal`], [`peek`] |
 //! | send one request without a token | [`attach::Bare`] |
 //! | call another host | [`provider::Origins`] |
+//! | keep a session over a restart, share it between processes | [`store`] |
 //! | bring your own client for token requests, or a corporate CA | [`token_client`] |
 //! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
 //! | know why a number is what it is | [`docs::defaults`] |

@@ -245,6 +245,7 @@ async fn store_a_restored_backup_spends_its_refresh_token_only_as_the_rule_has_i
         );
         clock.advance(secs(3_400));
         token(&restored).await.unwrap();
+        restored.handle().shutdown().await;
         assert_eq!(vendor.exchanges(), 1, "{rule:?}: it is due, and not spent");
         clock.advance(secs(300));
         let restarted = process(&vendor, &path, &clock, None);

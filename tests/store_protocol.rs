@@ -148,7 +148,7 @@ async fn store_many_replicas_make_one_exchange_for_each_lifetime() {
     for life in 1..=4 {
         let all = replicas.iter().map(Replica::token_alone);
         let all = futures_join(all.collect()).await;
-        let tokens = within(&clock, secs(30), async { all.await }).await.unwrap();
+        let tokens = within(&clock, secs(30), all).await.unwrap();
         for token in tokens {
             assert_eq!(token.unwrap(), access(1, life));
         }

@@ -43,6 +43,21 @@
 //! | quiet after a refusal that was not cured | 30 s, doubling to 5 min, for that origin and generation | one endpoint neither loops nor switches recovery off for the others |
 //! | a refusal of what an exchange for one brought, and nobody has taken since, counts as not cured | for 5 min | that is how an endpoint that refuses everything is told where requests are sent once; one accepted answer ends it |
 //!
+//! # Stores
+//!
+//! | what | value | reason |
+//! | --- | --- | --- |
+//! | a lease | 10 s, made to last every 3 s | a process that died holds the others up for no longer than an exchange takes; two beats may be lost |
+//! | waiting for a lease | looked at every 50 to 150 ms, for 60 s | the holder is done in less than a second, as a rule; callers have long given up by then |
+//! | an intent | what the exchange may take, 10 s, and 2 s for writing it | who finds it open waits that long; a write that takes longer spends nothing |
+//! | an intent that claims to last longer | 5 min | some clock was set; people who confirm a login get as long |
+//! | waiting for somebody's intent | looked at every 500 ms | the token may be saved any moment |
+//! | one call of a store | 5 s | stores limit their calls themselves; this is for one that does not |
+//! | a session that needs a login, looked up in the store | every 30 s, on demand | somebody may have logged in elsewhere |
+//! | seeds that are remembered | 32 | a rollback goes back a few deploys |
+//! | rotated refresh tokens that are remembered | 16 | an application that keeps tokens by itself hands over a recent one |
+//! | the lock of a file | 2 s | a write takes milliseconds; longer means that a process was stopped while it held it |
+//!
 //! # Waiting
 //!
 //! | what | value | reason |

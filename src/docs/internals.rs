@@ -7,11 +7,11 @@
 //! ```text
 //! inside   token  clock  error  provider  cell      no HTTP bodies, no I/O, time is an argument
 //! middle   attach  challenge  grpc  replay  peek  layer  service  future  handle    what a request meets
-//! outside  token_client  oauth2  vendor  compat  test_util  docs        ways to get, plug in, look at
+//! outside  token_client  oauth2  vendor  store  compat  test_util  docs     ways to get, keep, plug in, look at
 //! ```
 //!
-//! The builder, in `layer/builder.rs`, is the one place in the middle that names an outside module: it puts
-//! the built-in token client in place.
+//! The builder, in `layer/builder.rs`, is the one place in the middle that names outside modules: it puts
+//! the built-in token client in place, and a store between the cell and the provider.
 //!
 //! # The way of a request
 //!
@@ -51,8 +51,28 @@
 //! *Who decides whether a refresh token may be sent again?* `cell/ledger.rs`, by the rule that the
 //! profile declares and the pure `schedule::respend`.
 //!
+//! *Where is a session kept?* `store/stored/`, a provider around the provider, whose table says what is
+//! written when. The cell does no I/O and knows only that there is a store: seeds go to its keeper
+//! (`cell::SeedKeeper`), a token that was kept is marked (`Token::is_kept`), and what forbids an
+//! exchange for good is asked about again, since a login elsewhere lifts it (`Rules::looks_again`).
+//!
 //! # Where this differs from the first design
 //!
+//! - With a store, two places apply the rule for a lost reply, by the same function: the ledger for
+//!   what this process lost, and `store/stored/judge.rs` for what a record says that another lost.
+//!   The cell cannot: which token is spent, the store knows.
+//! - A lineage is numbered by the time of its login. Records can then be ordered also where a store
+//!   has lost what was between them, and a login made meanwhile is not taken for an old one.
+//! - One compare-and-set does for intent, save, seed and login: it expects a version, and an intent
+//!   or any. A store has four methods.
+//! - A store's clock comes with each read, and a store without one is given the time: so leases and
+//!   intents can be tested by hand.
+//! - The record remembers the last rotated refresh tokens beside the seeds: an application that kept
+//!   one by itself, and hands it over as a seed, would spend it again.
+//! - A reply whose loss the rule does not forgive, found in a record, is reported as *refused*: it is
+//!   a verdict, and the cell that hears it may never have had the token.
+//! - An intent that took longer than two seconds to write is taken back unspent. The process may have
+//!   been stopped, and others may take it for dead by the time that the vendor is asked.
 //! - A failed exchange says by its *kind* alone whether the refresh token may have been spent; a
 //!   second field could contradict it.
 //! - A reply that cannot be used but holds a new refresh token hands it over with the error

@@ -83,9 +83,38 @@
 //!
 //! # Memory only
 //!
-//! Sessions live in the process. A refresh token that was rotated is lost with it, and a restart
-//! needs the seed of a new login. Two processes that share one rotating refresh token spend it
-//! twice.
+//! Without a [store](crate::store), sessions live in the process. A refresh token that was rotated is
+//! lost with it, and a restart needs the seed of a new login. Two processes that share one rotating
+//! refresh token spend it twice.
+//!
+//! # Stores
+//!
+//! A process that dies between the vendor's answer and the save takes the new refresh token with it:
+//! no client can close that gap, only a vendor that gives the answer again. The next process finds
+//! the intent, waits until it is over, and goes by the vendor's [rule](crate::provider::LostReply);
+//! with a strict vendor the session then needs a login, and says so.
+//!
+//! A process that is stopped after it has written its intent, for longer than the intent lasts, and
+//! then goes on, may spend a refresh token that another process has tried by that rule meanwhile.
+//! Nothing on the way to the vendor can be told to give up.
+//!
+//! A store that forgets writes which it had acknowledged is found out by the processes that know
+//! better, and healed. If there are none, a session begins from its seed, which may have been spent.
+//!
+//! Deadlines in records are times by the wall clock. Keep the clocks of machines that share a store
+//! within a few seconds of each other.
+//!
+//! A seed is told from others by a fingerprint, which only tokens of high entropy have (20 characters
+//! or more). Any other seed counts only where there is no record at all; use
+//! [`replace`](crate::handle::AuthHandle::replace) for its successor.
+//!
+//! A request waits for the store to be read once, before the first token: also where the layer was
+//! built with an access token that is good.
+//!
+//! [`FileStore`](crate::store::FileStore) writes tokens in clear, readable by its owner only. It is
+//! not for network file systems, and reads and writes the whole file for each exchange.
+//! [`MemoryStore`](crate::store::MemoryStore) dies with its process. Text of JSON with escapes, and
+//! fields of later releases, pass through buffers of the JSON parser that are not overwritten.
 //!
 //! # What `AuthLayer::new` accepts
 //!

@@ -223,12 +223,40 @@ impl<P: Provider> Turn<'_, P> {
         known.keep(next, Some(base.version()))
     }
 
-    /// Notes a failure in the record, for the others: what was refused, the pause that was asked
-    /// for, and that nothing was spent where that is certain.
+    /// Notes a failure in the record, for the others.
     async fn take_note(&self, spending: Spending, error: &ProviderError) {
-        let Some(base) = spending.base else {
+        let Some(base) = &spending.base else {
             return;
         };
+        let noted = self.noted(base, &spending, error);
+        if noted == *base {
+            return;
+        }
+        if spending.in_memory {
+            self.seat.known().keep(noted, Some(base.version()));
+            return;
+        }
+        let desk = &self.stored.desk;
+        let expected = Expected::as_seen(base);
+        let written = desk.write(&self.seat.key, &expected, &noted).await;
+        let mut known = self.seat.known();
+        match written {
+            Ok(Written::Done) => known.wrote(&noted),
+            // Somebody has gone on from there, and nothing of ours is left to take back.
+            Ok(Written::Conflict) => {}
+            Err(_) => {
+                let taken_back = base.intent().filter(|_| !error.may_have_spent());
+                known.set_void(taken_back.map(|intent| Void {
+                    id: intent.id().clone(),
+                    before: spending.before.clone(),
+                }));
+            }
+        }
+    }
+
+    /// The record with what a failure said: what was refused, the pause that was asked for, and that
+    /// nothing was spent where that is certain.
+    fn noted(&self, base: &Record, spending: &Spending, error: &ProviderError) -> Record {
         let now = self.now();
         let shown = spending.sight.shown(now);
         let mut noted = base.clone();
@@ -248,35 +276,12 @@ impl<P: Provider> Turn<'_, P> {
                 self.seat.known().refuse(refresh, until, error.clone());
             }
         }
-        let throttled =
-            (error.kind() == FailureKind::Throttled).then_some(schedule::THROTTLED_WITHOUT_DELAY);
+        let throttled = error.kind() == FailureKind::Throttled;
+        let throttled = throttled.then_some(schedule::THROTTLED_WITHOUT_DELAY);
         if let Some(delay) = error.delay().or(throttled) {
             noted.not_before = Some(shown.after(schedule::capped_delay(delay)));
         }
-        if noted == base {
-            return;
-        }
-        if spending.in_memory {
-            self.seat.known().keep(noted, Some(base.version()));
-            return;
-        }
-        let desk = &self.stored.desk;
-        let written = desk
-            .write(&self.seat.key, &Expected::as_seen(&base), &noted)
-            .await;
-        let mut known = self.seat.known();
-        match written {
-            Ok(Written::Done) => known.wrote(&noted),
-            // Somebody has gone on from there, and nothing of ours is left to take back.
-            Ok(Written::Conflict) => {}
-            Err(_) => {
-                let taken_back = base.intent().filter(|_| !error.may_have_spent());
-                known.set_void(taken_back.map(|intent| Void {
-                    id: intent.id().clone(),
-                    before: spending.before,
-                }));
-            }
-        }
+        noted
     }
 }
 

@@ -78,7 +78,7 @@ impl<'a, P: Provider> Turn<'a, P> {
     async fn step(&self) -> Result<Step, Trouble> {
         let desk = &self.stored.desk;
         if !desk.take_lease(&self.seat.key).await? {
-            return self.from_afar().await;
+            return self.look_from_afar().await;
         }
         let step = self.under_lease().await;
         desk.release_lease(&self.seat.key).await;
@@ -86,7 +86,7 @@ impl<'a, P: Provider> Turn<'a, P> {
     }
 
     /// Somebody else has the lease: what they have saved may do already.
-    async fn from_afar(&self) -> Result<Step, Trouble> {
+    async fn look_from_afar(&self) -> Result<Step, Trouble> {
         let wait = Step::Wait(POLL.mul_f64(0.5 + fastrand::f64()));
         let sight = self.stored.desk.read(&self.seat.key).await?;
         let now = self.now();

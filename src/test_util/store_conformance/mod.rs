@@ -1,17 +1,17 @@
-use std::{
-    error::Error,
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod rule;
+mod writers;
 
+use std::time::{Duration, SystemTime};
+
+pub use self::rule::Nonconformity;
+use self::{
+    rule::Rule,
+    writers::{WRITERS, of_many_writers_none_loses_a_write},
+};
 use crate::{
     clock::{Clock, SystemClock},
     provider::{SessionId, SessionParts},
-    store::{
-        Expected, ExpectedIntent, Lease, Record, SessionKey, StoreError, TokenStore, Version,
-        Written,
-    },
+    store::{Expected, ExpectedIntent, Lease, Record, SessionKey, TokenStore, Version, Written},
 };
 
 /// Whose time a store goes by.
@@ -21,15 +21,6 @@ pub enum StoreTime {
     Given,
     /// Its own clock; the suite then waits for a second, until a lease is over.
     Own,
-}
-
-/// What a store does that the contract of [`TokenStore`] does not allow.
-///
-/// It holds no record's content but that of the suite's own.
-#[derive(Debug)]
-pub struct Nonconformity {
-    rule: &'static str,
-    found: String,
 }
 
 /// Runs the contract of [`TokenStore`] against a store: what may not be lost, what may not happen
@@ -265,100 +256,6 @@ impl<S: TokenStore> Suite<S> {
     }
 }
 
-/// Each writer goes on from what it reads, until it has written so often. If a write is lost, or
-/// two land on one version, the count is not right.
-async fn of_many_writers_none_loses_a_write<S: TokenStore>(
-    suite: &Suite<S>,
-    writers: Vec<S>,
-) -> Result<(), Nonconformity> {
-    let rule = Rule("of writers that expect the same version, one lands");
-    let key = new_key();
-    let first = Record::sample();
-    suite
-        .write(&rule, &key, Expected::version(None), &first, Written::Done)
-        .await?;
-    let tasks: Vec<_> = writers
-        .into_iter()
-        .map(|writer| tokio::spawn(writes_often(Arc::new(writer), key.clone())))
-        .collect();
-    for task in tasks {
-        let ended = task
-            .await
-            .map_err(|_| rule.broken("a writer panicked".to_owned()))?;
-        rule.answered(ended)?;
-    }
-    let revision = suite
-        .read(&rule, &key)
-        .await?
-        .map(|it| it.version().revision);
-    rule.holds(revision == Some(WRITERS * WRITES), || {
-        format!("revision {revision:?} after {} writes", WRITERS * WRITES)
-    })
-}
-
-async fn writes_often<S: TokenStore>(store: Arc<S>, key: SessionKey) -> Result<(), StoreError> {
-    let mut written = 0;
-    while written < WRITES {
-        let Some(record) = store.read(&key, now()).await?.record else {
-            return Err(StoreError::torn("the record was gone while others wrote"));
-        };
-        let expected = Expected::as_seen(&record);
-        let next = record.sample_exchanged();
-        if store.write(&key, &expected, &next).await? == Written::Done {
-            written += 1;
-        }
-        tokio::task::yield_now().await;
-    }
-    Ok(())
-}
-
-/// A sentence that has to be true.
-struct Rule(&'static str);
-
-// === impl Rule ===
-
-impl Rule {
-    fn holds(&self, holds: bool, found: impl FnOnce() -> String) -> Result<(), Nonconformity> {
-        match holds {
-            true => Ok(()),
-            false => Err(self.broken(found())),
-        }
-    }
-
-    fn answered<T>(&self, answer: Result<T, StoreError>) -> Result<T, Nonconformity> {
-        answer.map_err(|error| self.broken(format!("an error: {error:?}")))
-    }
-
-    fn broken(&self, found: String) -> Nonconformity {
-        Nonconformity {
-            rule: self.0,
-            found,
-        }
-    }
-}
-
-// === impl Nonconformity ===
-
-impl Nonconformity {
-    /// The rule that does not hold.
-    #[must_use]
-    pub fn rule(&self) -> &'static str {
-        self.rule
-    }
-}
-
-impl fmt::Display for Nonconformity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "this does not hold: {}. Found: {}",
-            self.rule, self.found
-        )
-    }
-}
-
-impl Error for Nonconformity {}
-
 fn now() -> SystemTime {
     SystemClock.now().wall()
 }
@@ -382,5 +279,3 @@ fn new_key() -> SessionKey {
 
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(800);
-const WRITERS: u64 = 8;
-const WRITES: u64 = 10;
