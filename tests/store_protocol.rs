@@ -302,6 +302,43 @@ async fn store_an_intent_that_spent_nothing_is_held_against_nobody_before_it_is_
 }
 
 #[tokio::test]
+async fn store_an_intent_that_spent_nothing_is_remembered_over_another_that_did_not_arrive() {
+    let (clock, vendor, store, seed) = stage(LostReply::Never);
+    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    replica.token().await.unwrap();
+    clock.advance(LIFETIME);
+    // The first one lands. It cannot be taken back, and the next does not arrive.
+    store.lose_an_ack_and_fail(2);
+    let handle = replica.layer.handle();
+    assert!(handle.token().await.unwrap_err().is_transient());
+    settle().await;
+    assert!(handle.refresh().await.unwrap_err().is_transient());
+    assert!(store.record().await.unwrap().intent().is_some());
+    assert_eq!(
+        handle.refresh().await.map(|it| exposed(&it)).unwrap(),
+        access(1, 2)
+    );
+}
+
+#[tokio::test]
+async fn store_a_session_whose_last_handle_is_gone_saves_what_it_got_all_the_same() {
+    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    vendor.next(Act::HoldReply);
+    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let handle = replica.layer.handle();
+    let request = tokio::spawn(async move { handle.token().await });
+    settle().await;
+    request.abort();
+    drop(replica);
+    settle().await;
+    store.fail_writes(3);
+    vendor.open(1);
+    pass(&clock, secs(5)).await;
+    assert_eq!(revision(&store.record().await.unwrap()), 1);
+    assert_eq!(vendor.holders(), 1, "and then nothing is left of it");
+}
+
+#[tokio::test]
 async fn store_an_intent_is_taken_back_where_nothing_was_sent() {
     let (clock, vendor, store, seed) = stage(LostReply::Never);
     let one = Replica::new(&vendor, &store, &clock, Some(seed));

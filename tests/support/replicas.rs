@@ -145,6 +145,11 @@ impl Vendor {
         self.0.book.lock().unwrap().spent_twice
     }
 
+    /// How many hold on to this vendor, this handle of the test's included.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     pub fn allowed(&self) -> Vec<Duration> {
         self.0.book.lock().unwrap().allowed.clone()
     }

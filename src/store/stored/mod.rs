@@ -73,6 +73,18 @@ impl<P: Provider> Stored<P> {
         Arc::clone(seat.or_insert_with(|| Arc::new(Seat::new(session))))
     }
 
+    /// Forgets a session that is over. One whose exchange is under way is not: what it brings may have
+    /// to be saved, by whoever settles it.
+    fn clear_away(&self, session: &SessionId) {
+        let mut seats = self.seats();
+        let over = seats
+            .get(session)
+            .is_some_and(|seat| Arc::strong_count(seat) == 1 && seat.known().is_over());
+        if over {
+            seats.remove(session);
+        }
+    }
+
     fn seats(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Seat>>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,6 +104,8 @@ impl<P: Provider> Provider for Stored<P> {
         let inner = self.provider.settle(session).await;
         let seat = self.seat(session);
         let own = owed::pay(&self.desk, &seat).await;
+        drop(seat);
+        self.clear_away(session);
         inner.and(own.map_err(unreachable_store))
     }
 
@@ -110,14 +124,14 @@ impl<P: Provider> SeedKeeper for Stored<P> {
     fn keep_seed(&self, session: &SessionId, seed: Token) {
         // Lifetimes count from here, whenever the store is read.
         let held = HeldToken::seed(&seed, self.desk.now(), &self.profile);
-        self.seat(session).known().seed = Some(held);
+        self.seat(session).known().open(held);
     }
 
     fn forget(&self, session: &SessionId) {
-        let mut seats = self.seats();
-        if seats.get(session).is_some_and(|seat| !seat.known().owes()) {
-            seats.remove(session);
+        if let Some(seat) = self.seats().get(session) {
+            seat.known().close();
         }
+        self.clear_away(session);
     }
 }
 

@@ -50,23 +50,24 @@ pub(super) async fn pay(desk: &Desk, seat: &Seat) -> Result<(), StoreError> {
     save(desk, seat).await.map(drop)
 }
 
-/// Takes an intent back that spent nothing, where it stands in the store.
+/// Takes an intent back that spent nothing, where one stands in the store.
 async fn take_back(desk: &Desk, seat: &Seat) -> Result<(), StoreError> {
-    let Some(void) = seat.known().void() else {
+    let voids = seat.known().voids();
+    if voids.is_empty() {
         return Ok(());
-    };
+    }
     let seen = desk.read(&seat.key).await?.record;
-    if let Some(seen) = seen
-        && seen.intent().is_some_and(|open| *open.id() == void.id)
-    {
+    let standing = seen.as_ref().and_then(Record::intent);
+    let standing = standing.and_then(|open| voids.iter().find(|void| void.id == *open.id()));
+    if let (Some(seen), Some(void)) = (&seen, standing) {
         let mut released = seen.clone();
-        released.intent = void.before;
-        let expected = Expected::as_seen(&seen);
+        released.intent.clone_from(&void.before);
+        let expected = Expected::as_seen(seen);
         if desk.write(&seat.key, &expected, &released).await? == Written::Done {
             seat.known().wrote(&released);
         }
     }
-    seat.known().set_void(None);
+    seat.known().taken_back(&voids);
     Ok(())
 }
 

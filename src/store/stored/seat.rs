@@ -25,7 +25,9 @@ pub(super) struct Known {
     unsaved: Option<Option<Version>>,
     /// The intent that this process wrote last.
     own: Option<IntentId>,
-    void: Option<Void>,
+    voids: Vec<Void>,
+    /// The session's last handle is gone.
+    closed: bool,
     /// The token that was refused here for good, until when that counts, and how it was said.
     refused: Option<(Secret, Moment, ProviderError)>,
 }
@@ -124,6 +126,21 @@ impl Known {
         };
     }
 
+    /// A seed, from a layer that is being built.
+    pub(super) fn open(&mut self, seed: HeldToken) {
+        self.seed = Some(seed);
+        self.closed = false;
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whether nobody will ask for this session again, and nothing is left to write.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed && !self.owes()
+    }
+
     pub(super) fn intends(&mut self, intent: &Intent) {
         self.own = Some(intent.id().clone());
     }
@@ -134,20 +151,30 @@ impl Known {
         self.own.as_ref() == Some(intent.id())
     }
 
-    pub(super) fn set_void(&mut self, void: Option<Void>) {
-        self.void = void;
+    /// Notes an intent that spent nothing. There may be several: which of them stands in the store
+    /// is known only when it is read.
+    pub(super) fn add_void(&mut self, void: Void) {
+        self.voids.push(void);
+        let over = self.voids.len().saturating_sub(VOIDS);
+        self.voids.drain(..over);
     }
 
-    pub(super) fn void(&self) -> Option<Void> {
-        self.void.clone()
+    pub(super) fn voids(&self) -> Vec<Void> {
+        self.voids.clone()
+    }
+
+    /// These do not stand in the store any more.
+    pub(super) fn taken_back(&mut self, voids: &[Void]) {
+        self.voids
+            .retain(|void| voids.iter().all(|back| back.id != void.id));
     }
 
     /// The intent that counts in `record`.
     pub(super) fn open_intent(&self, record: &Record) -> Option<Intent> {
         let intent = record.intent()?;
-        match &self.void {
-            Some(void) if void.id == *intent.id() => void.before.clone(),
-            _ => Some(intent.clone()),
+        match self.voids.iter().find(|void| void.id == *intent.id()) {
+            Some(void) => void.before.clone(),
+            None => Some(intent.clone()),
         }
     }
 
@@ -163,7 +190,10 @@ impl Known {
     }
 
     /// Whether there is something to write as soon as the store answers.
-    pub(super) fn owes(&self) -> bool {
-        self.unsaved.is_some() || self.void.is_some()
+    fn owes(&self) -> bool {
+        self.unsaved.is_some() || !self.voids.is_empty()
     }
 }
+
+/// One for each write that nobody answered, and it is tried every two seconds.
+const VOIDS: usize = 16;

@@ -87,23 +87,19 @@ impl<P: Provider> Turn<'_, P> {
             .desk
             .write(&self.seat.key, &Expected::as_seen(base), &next)
             .await;
-        let void = next.intent().map(|intent| Void {
-            id: intent.id().clone(),
-            before: before.clone(),
-        });
         match written {
             Ok(Written::Done) => self.seat.known().wrote(&next),
             Ok(Written::Conflict) => return Ok(Written::Conflict),
             Err(error) => {
                 // It may stand there, and nothing was spent under it.
-                self.seat.known().set_void(void);
+                self.unspent(&next, before);
                 return Err(Trouble::Store(error));
             }
         }
         if began.after(MARGIN).reached(self.now()) {
             // The process or the store has slept: by the time that the vendor is asked, others may
             // take the intent for dead.
-            self.seat.known().set_void(void);
+            self.unspent(&next, before);
             return Err(Trouble::Provider(ProviderError::transient(
                 "the store took too long to take note of the exchange",
             )));
@@ -122,6 +118,15 @@ impl<P: Provider> Turn<'_, P> {
         let mut next = base.clone();
         next.intent = Some(intent);
         (next, before)
+    }
+
+    /// The intent of `record` may stand in the store, in the place of the one before it, and nothing
+    /// was spent under it.
+    fn unspent(&self, record: &Record, before: Option<Intent>) {
+        if let Some(intent) = record.intent() {
+            let id = intent.id().clone();
+            self.seat.known().add_void(Void { id, before });
+        }
     }
 
     /// Asks the vendor. Gives when it was asked, too.
@@ -245,11 +250,10 @@ impl<P: Provider> Turn<'_, P> {
             // Somebody has gone on from there, and nothing of ours is left to take back.
             Ok(Written::Conflict) => {}
             Err(_) => {
-                let taken_back = base.intent().filter(|_| !error.may_have_spent());
-                known.set_void(taken_back.map(|intent| Void {
-                    id: intent.id().clone(),
-                    before: spending.before.clone(),
-                }));
+                drop(known);
+                if !error.may_have_spent() {
+                    self.unspent(base, spending.before.clone());
+                }
             }
         }
     }
