@@ -755,6 +755,64 @@ async fn store_a_refusal_for_good_is_shared_and_ended_by_a_login_elsewhere() {
 }
 
 #[tokio::test]
+async fn store_a_lost_reply_that_needs_a_login_is_ended_by_a_login_elsewhere() {
+    let (clock, vendor, store, seed) = stage(LostReply::Never);
+    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    one.token().await.unwrap();
+    clock.advance(LIFETIME);
+    vendor.next(Act::LoseReply);
+    assert!(one.token().await.unwrap_err().is_unknown_outcome());
+    assert!(one.layer.handle().status().is_login_required());
+    for _ in 0..30 {
+        assert!(one.token().await.unwrap_err().is_login_required());
+        clock.advance(secs(20));
+    }
+    assert_eq!(vendor.exchanges(), 2, "it is not sent again");
+    other.layer.handle().replace(vendor.log_in()).await.unwrap();
+    let token = other.token().await.unwrap();
+    clock.advance(secs(30));
+    assert_eq!(one.token().await.unwrap(), token);
+    assert_eq!((vendor.exchanges(), vendor.spent_twice()), (3, 0));
+}
+
+#[tokio::test]
+async fn store_a_process_that_knows_nothing_does_not_begin_without_the_store() {
+    // Nothing rotates away here, but the store may hold what does.
+    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    Replica::new(&vendor, &store, &clock, Some(seed))
+        .token()
+        .await
+        .unwrap();
+    store.cut(true);
+    let replica = Replica::new(&vendor, &store, &clock, None);
+    let error = replica.token().await.unwrap_err();
+    assert!(
+        error.is_transient() && !error.is_login_required(),
+        "{error}"
+    );
+    store.cut(false);
+    clock.advance(secs(2));
+    assert_eq!(replica.token().await.unwrap(), access(1, 1));
+}
+
+#[tokio::test]
+async fn store_a_store_that_never_answers_holds_nobody_up_for_long() {
+    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    replica.token().await.unwrap();
+    clock.advance(LIFETIME);
+    store.hold(true);
+    let handle = replica.layer.handle();
+    let error = within(&clock, secs(6), handle.token())
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(error.is_transient() && !error.is_in_progress(), "{error}");
+    assert_eq!(vendor.exchanges(), 1);
+}
+
+#[tokio::test]
 async fn store_a_refused_credential_that_does_not_rotate_is_probed_by_one_replica() {
     let clock = ManualClock::new();
     let vendor = Vendor::lasting(&clock);
