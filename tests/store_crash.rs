@@ -61,6 +61,8 @@ const STEPS: [&str; 16] = [
 ];
 /// After one of these and before the next, the vendor may have answered, and nothing is saved.
 const WINDOW: [&str; 3] = ["ask", "answered", "save"];
+/// Access tokens are dead by then, and so is whatever a process left behind.
+const LATER: Duration = Duration::from_secs(2 * 3600);
 /// A process that runs freely is done by then, most of the time.
 const LATEST_KILL: u64 = 25_000;
 
@@ -68,18 +70,12 @@ const LATEST_KILL: u64 = 25_000;
 async fn store_crash_at_any_step_spends_nothing_twice_outside_the_rule() {
     let seed = seed();
     let mut random = fastrand::Rng::with_seed(seed);
-    let vendor = SimOauth::builder()
-        .client("app", "secret")
-        .opaque_access_tokens()
-        .start()
-        .await
-        .unwrap();
     let rounds = match env::var_os("TOWER_REAUTH_LONG") {
         Some(_) => 10_000,
         None => 192,
     };
     let mut book = Book::default();
-    let mut play = Play::new(vendor);
+    let mut play = Play::new(vendor().await);
     for round in 0..rounds {
         // Each step in turn, and as many kills at any time, that is inside of the steps.
         let kill = match round % 2 {
@@ -105,6 +101,66 @@ async fn store_crash_at_any_step_spends_nothing_twice_outside_the_rule() {
             "never killed at `{step}`"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_many_processes_on_one_file_make_one_exchange_for_each_lifetime() {
+    let mut play = Play::new(vendor().await);
+    for life in 1..=6 {
+        let children: Vec<_> = (0..6).map(|_| play.spawn(false)).collect();
+        for mut child in children {
+            let mut said = Said::of(&mut child);
+            while said.next().is_some() {}
+            assert_eq!(said.last(), "done");
+            assert!(child.wait().unwrap().success());
+        }
+        let counters = play.vendor.counters();
+        assert_eq!((counters.exchanges, counters.spent_twice), (life, 0));
+        play.ahead += LATER;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_a_process_that_stands_still_past_its_lease_lands_its_token_and_others_take_it() {
+    let mut play = Play::new(vendor().await);
+    for still_at in ["intent written", "ask", "answered", "save", "saved"] {
+        let mut one = play.spawn(true);
+        let mut first = Said::of(&mut one);
+        while first.next().is_some_and(|step| step != still_at) {
+            first.go_on();
+        }
+        let before = play.vendor.counters();
+        // Its lease is over after 10 s, its intent after 12.
+        play.ahead += Duration::from_millis(10_500);
+        let mut other = play.spawn(false);
+        let mut second = Said::of(&mut other);
+        // It has taken the lease, and finds the intent or the token.
+        while second.next().is_some_and(|step| step != "record read") {}
+        first.go_on();
+        while first.next().is_some() {
+            first.go_on();
+        }
+        while second.next().is_some() {}
+        assert_eq!(
+            (first.last(), second.last()),
+            ("done", "done"),
+            "still at `{still_at}`"
+        );
+        let after = play.vendor.counters();
+        assert!(
+            after.exchanges - before.exchanges <= 1,
+            "still at `{still_at}`"
+        );
+        assert_eq!(after.spent_twice, 0, "still at `{still_at}`");
+        assert!(one.wait().unwrap().success() && other.wait().unwrap().success());
+        play.ahead += LATER;
+    }
+    assert_eq!(play.vendor.counters().exchanges, 5);
+}
+
+async fn vendor() -> SimOauth {
+    let builder = SimOauth::builder().client("app", "secret");
+    builder.opaque_access_tokens().start().await.unwrap()
 }
 
 fn seed() -> u64 {
@@ -174,7 +230,7 @@ impl Play {
             "{kill:?} {said:?}"
         );
         let in_the_window = killed && WINDOW.contains(&last.as_str());
-        self.ahead += Duration::from_secs(2 * 3600);
+        self.ahead += LATER;
 
         let before = self.vendor.counters();
         let (said, _) = self.life(None);
@@ -205,7 +261,7 @@ impl Play {
             }
             other => panic!("{kill:?}: the next process ended with `{other}`: {said:?}"),
         }
-        self.ahead += Duration::from_secs(2 * 3600);
+        self.ahead += LATER;
     }
 
     /// A process lives until it has its token, or is killed. Gives what it said.
@@ -215,12 +271,7 @@ impl Play {
             _ => None,
         };
         let mut child = self.spawn(stop_at.is_some());
-        let orders = child.stdin.take().unwrap();
-        let mut said = Said {
-            lines: BufReader::new(child.stdout.take().unwrap()),
-            orders,
-            said: Vec::new(),
-        };
+        let mut said = Said::of(&mut child);
         if let Some(Kill::After(delay)) = kill {
             // It is on its way, and the moment is nobody's choice.
             said.next();
@@ -267,6 +318,18 @@ struct Said {
 }
 
 impl Said {
+    fn of(child: &mut Child) -> Self {
+        Self {
+            lines: BufReader::new(child.stdout.take().unwrap()),
+            orders: child.stdin.take().unwrap(),
+            said: Vec::new(),
+        }
+    }
+
+    fn last(&self) -> &str {
+        self.said.last().map_or("", String::as_str)
+    }
+
     fn next(&mut self) -> Option<String> {
         let mut line = String::new();
         while self.lines.read_line(&mut line).unwrap() > 0 {
