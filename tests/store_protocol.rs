@@ -205,6 +205,31 @@ async fn store_a_token_that_could_not_be_saved_is_used_and_the_save_tried_until_
 }
 
 #[tokio::test]
+async fn store_what_is_not_saved_yet_is_reported_until_it_is() {
+    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    vendor.next(Act::HoldReply);
+    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    replica.begin().await;
+    store.fail_writes(4);
+    let handle = replica.layer.handle();
+    assert!(!handle.status().unsaved);
+    vendor.open(1);
+    settle().await;
+    let mut states = handle.subscribe();
+    let status = states.changed().await.unwrap();
+    assert!(
+        status.usable && status.unsaved && status.failure.is_none(),
+        "{status:?}"
+    );
+    let status = within(&clock, secs(10), states.changed())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(status.usable && !status.unsaved, "{status:?}");
+    assert_eq!(revision(&store.record().await.unwrap()), 1);
+}
+
+#[tokio::test]
 async fn store_shutdown_waits_until_what_is_unsaved_has_landed() {
     let (clock, vendor, store, seed) = stage(LostReply::LastResort);
     vendor.next(Act::HoldReply);

@@ -40,16 +40,30 @@ impl Debt<'_> {
     pub(super) fn is_owed(&mut self) -> bool {
         let mut state = self.cell.lock();
         let owed = std::mem::take(&mut state.owed);
+        let mut watchers = Vec::new();
         if !owed {
             state.settling = false;
             self.paid = true;
+            if std::mem::take(&mut state.overdue) {
+                watchers = state.watch.changed();
+            }
         }
+        drop(state);
+        wake(watchers);
         owed
     }
 
     /// Notes that the last payment failed.
     pub(super) fn still_owed(&self) {
-        self.cell.lock().owed = true;
+        let mut state = self.cell.lock();
+        state.owed = true;
+        let known = std::mem::replace(&mut state.overdue, true);
+        let watchers = match known {
+            true => Vec::new(),
+            false => state.watch.changed(),
+        };
+        drop(state);
+        wake(watchers);
     }
 }
 

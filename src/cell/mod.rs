@@ -113,6 +113,8 @@ struct State {
     settling: bool,
     /// There is something to pay.
     owed: bool,
+    /// A payment has failed, and none has succeeded since.
+    overdue: bool,
     /// A keeper watches over this session while it is idle.
     kept: bool,
     shut_down: bool,

@@ -32,6 +32,10 @@ pub struct Status {
     /// Why somebody has to log in again. The access token may still be good for a while: see
     /// `usable` and `expires_at`.
     pub login_required: Option<Error>,
+    /// An exchange left something that could not be written to the session's store yet: most often
+    /// the new token, which is used meanwhile. It is tried again until it lands; if the process dies
+    /// before, the session may be lost.
+    pub unsaved: bool,
     /// Whether the session was shut down.
     pub shut_down: bool,
 }
@@ -136,6 +140,7 @@ impl Cell {
             refresh_expires_at: snapshot.refresh_expires.map(|expiry| expiry.at.wall()),
             failure: state.failure.clone(),
             login_required: state.login_required.clone(),
+            unsaved: state.overdue,
             shut_down: state.shut_down,
         }
     }
