@@ -149,3 +149,29 @@ fn unreachable_store(error: StoreError) -> ProviderError {
     )
     .because(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SystemClock, provider::FixedToken, store::MemoryStore};
+
+    #[test]
+    fn a_session_that_is_over_leaves_nothing_behind_and_one_that_is_at_work_does() {
+        let provider = FixedToken::bearer("t0ken");
+        let profile = Arc::new(Provider::profile(&provider));
+        let id = profile.session();
+        let store = Arc::new(MemoryStore::new());
+        let stored = Stored::new(provider, profile, store, Arc::new(SystemClock));
+        let seed = || Token::from_refresh_token("seed");
+        stored.keep_seed(&id, seed());
+        let at_work = stored.seat(&id);
+        stored.forget(&id);
+        assert_eq!(stored.seats().len(), 1, "its exchange is under way");
+        drop(at_work);
+        stored.clear_away(&id);
+        assert_eq!(stored.seats().len(), 0);
+        stored.keep_seed(&id, seed());
+        stored.clear_away(&id);
+        assert_eq!(stored.seats().len(), 1, "it has not begun");
+    }
+}
