@@ -942,33 +942,37 @@ async fn store_a_refresh_token_that_a_reply_leaves_out_is_kept_and_its_end_known
 
 #[tokio::test]
 async fn store_one_replica_keeps_an_idle_session_alive() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let vendor = vendor.with_refresh_lifetime(secs(24 * 3600));
-    let layers: Vec<_> = (0..10)
-        .map(|_| vendor.replica(&store.another()).initial(seed.clone()))
-        .map(|builder| builder.build().unwrap())
-        .collect();
-    for layer in &layers {
-        layer.handle().start().unwrap();
-    }
-    pass(&clock, secs(5)).await;
-    assert_eq!(vendor.exchanges(), 1, "to begin with");
-    // Idle for a week: each replica looks, when the access token has long been dead, and one
-    // exchange is made for each lifetime, which is 24 h less a quarter and the jitter.
-    for _ in 0..7 * 24 * 20 {
-        clock.advance(secs(180));
-        a_few_turns().await;
+    let clock = ManualClock::new();
+    for vendor in [
+        Vendor::rotating(&clock, LostReply::LastResort),
+        Vendor::lasting(&clock),
+    ] {
+        let vendor = vendor.with_refresh_lifetime(secs(24 * 3600));
+        let (store, seed) = (Shelf::new(), vendor.log_in());
+        let layers: Vec<_> = (0..10)
+            .map(|_| vendor.replica(&store.another()).initial(seed.clone()))
+            .map(|builder| builder.build().unwrap())
+            .collect();
         for layer in &layers {
-            let status = layer.handle().status();
-            assert!(
-                status.failure.is_none() && !status.is_login_required(),
-                "{status:?}"
-            );
+            layer.handle().start().unwrap();
         }
+        pass(&clock, secs(5)).await;
+        assert_eq!(vendor.exchanges(), 1, "to begin with");
+        // Idle for a week: each replica looks, when the access token has long been dead, and one
+        // exchange is made for each lifetime, which is 24 h less a quarter and the jitter.
+        for _ in 0..7 * 24 * 20 {
+            clock.advance(secs(180));
+            a_few_turns().await;
+            for layer in &layers {
+                let status = layer.handle().status();
+                let well = status.failure.is_none() && !status.is_login_required();
+                assert!(well, "{status:?}");
+            }
+        }
+        let kept_alive = vendor.exchanges() - 1;
+        assert!((9..=12).contains(&kept_alive), "{kept_alive}");
+        assert_eq!(vendor.spent_twice(), 0);
     }
-    let kept_alive = vendor.exchanges() - 1;
-    assert!((9..=12).contains(&kept_alive), "{kept_alive}");
-    assert_eq!(vendor.spent_twice(), 0);
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ struct Desk {
     clock: ManualClock,
     profile: Profile,
     rotates: bool,
+    /// Each reply has the refresh token that was sent.
+    repeats: bool,
     lifetime: Duration,
     book: Mutex<Book>,
     gate: Semaphore,
@@ -97,19 +99,22 @@ impl Vendor {
             clock: clock.clone(),
             profile: change(profile),
             rotates,
+            repeats: false,
             lifetime: LIFETIME,
             book: Mutex::default(),
             gate: Semaphore::new(0),
         }))
     }
 
-    /// The same vendor, whose refresh tokens die after this long.
+    /// The same vendor, whose refresh tokens die this long after their last use; if it does not
+    /// rotate them, each reply repeats the one that was sent.
     pub fn with_refresh_lifetime(&self, lifetime: Duration) -> Self {
         let profile = self.0.profile.clone().default_refresh_lifetime(lifetime);
         Self(Arc::new(Desk {
             clock: self.0.clock.clone(),
             profile,
             rotates: self.0.rotates,
+            repeats: !self.0.rotates,
             lifetime: self.0.lifetime,
             book: Mutex::default(),
             gate: Semaphore::new(0),
@@ -161,11 +166,12 @@ impl Vendor {
             .store(store.clone())
     }
 
-    fn give(&self, book: &mut Book, login: usize) -> Token {
+    fn give(&self, book: &mut Book, login: usize, spent: &str) -> Token {
         book.number += 1;
         let token = Token::new(access(login, book.number)).with_lifetime(self.0.lifetime);
         match self.0.rotates {
             true => token.with_refresh_token(refresh(login, book.number)),
+            false if self.0.repeats => token.with_refresh_token(spent),
             false => token,
         }
     }
@@ -203,7 +209,7 @@ impl Provider for Vendor {
                         .nth(1)
                         .and_then(|it| it.parse().ok())
                         .unwrap();
-                    (act, self.give(&mut book, login))
+                    (act, self.give(&mut book, login, &spent))
                 }
             }
         };

@@ -74,10 +74,12 @@ impl Case<'_> {
         match self.exchange.reason() {
             Reason::First | Reason::Expired | Reason::Refused => good,
             Reason::Due | Reason::Asked => good && !plan.due.reached(self.now),
-            // The access token of an idle session is dead, and nobody misses it.
+            // The access token of an idle session is dead, and nobody misses it; that it is another
+            // one shows that somebody has made an exchange, where the refresh token stays the same.
             Reason::KeepAlive => {
-                token.refresh.as_ref() != last.and_then(Token::refresh_token)
-                    && !plan.keep_alive.reached(self.now)
+                let refresh = token.refresh.as_ref();
+                let rotated = refresh != last.and_then(Token::refresh_token);
+                (rotated || newer) && !plan.keep_alive.reached(self.now)
             }
         }
     }
