@@ -44,6 +44,7 @@ mod landing;
 mod ledger;
 mod look;
 mod refusals;
+mod salvage;
 pub(crate) mod schedule;
 mod session;
 mod snapshot;

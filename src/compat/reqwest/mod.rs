@@ -53,6 +53,7 @@
 //! responses as well.
 
 mod peek;
+mod second;
 mod send;
 mod service;
 

@@ -2,8 +2,9 @@
 
 use std::{future::Future, mem, sync::Arc};
 
-use ::reqwest::{Body, Request, Response, Url};
+use ::reqwest::{Request, Response, Url};
 
+use super::second::{Second, without_body};
 use crate::{
     attach::{self, Admission},
     cell::{Cell, Generation, Snapshot},
@@ -12,7 +13,7 @@ use crate::{
     grpc::Patience,
     layer::Core,
     provider::OriginIndex,
-    replay::{Replay, Spare},
+    replay::Replay,
 };
 
 /// Response extension: the inner client followed redirects to an origin that may not see the token.
@@ -48,13 +49,6 @@ struct Sent<'a> {
     core: &'a Core,
     generation: Generation,
     origin: OriginIndex,
-}
-
-/// What is needed to send a request a second time.
-struct Second {
-    request: Request,
-    /// The body, where it is followed while it is sent; else it is in the request.
-    followed: Option<Spare<Body>>,
 }
 
 enum Verdict {
@@ -218,19 +212,6 @@ fn hidden(request: &mut Request) -> Option<Admission> {
     attach::asked_for(head.extensions())
 }
 
-/// A copy of `request` without its body, which `look` sees meanwhile and is then put back.
-fn without_body<T>(
-    request: &mut Request,
-    look: impl FnOnce(&mut Option<Body>) -> T,
-) -> Option<(Request, T)> {
-    let mut body = request.body_mut().take();
-    // A request without a body can always be cloned.
-    let head = request.try_clone();
-    let seen = look(&mut body);
-    *request.body_mut() = body;
-    Some((head?, seen))
-}
-
 /// Which declared origin `url` is at. One without a host is at none: unlike a URI of the `http`
 /// crate, it never stands for the one peer of a connection.
 fn origin_of(core: &Core, url: &Url) -> Option<OriginIndex> {
@@ -242,41 +223,6 @@ fn origin_of(core: &Core, url: &Url) -> Option<OriginIndex> {
 /// converted from the `http` crate's and never sent.
 fn is_told(url: &Url) -> bool {
     url.as_str() != "http://no.url.provided.local/"
-}
-
-// === impl Second ===
-
-impl Second {
-    /// The means to send `request` again, where that is wanted and possible. reqwest clones what is
-    /// whole in memory; a stream is followed while it is sent.
-    fn of(core: &Core, request: &mut Request) -> Result<Self, Replay> {
-        let bodies = core.settings.replay.as_ref().ok_or(Replay::SwitchedOff)?;
-        if let Some(request) = request.try_clone() {
-            return Ok(Self {
-                request,
-                followed: None,
-            });
-        }
-        let follow = |body: &mut Option<Body>| body.as_mut().map(|body| bodies.spare(body));
-        let (request, followed) = without_body(request, follow).ok_or(Replay::NotReplayable)?;
-        Ok(Self {
-            request,
-            followed: followed.transpose()?,
-        })
-    }
-
-    /// Holds a first sending that is still under way, until this is dropped or sent.
-    fn hold(self) -> Result<Self, Replay> {
-        self.followed.as_ref().map_or(Ok(()), Spare::hold)?;
-        Ok(self)
-    }
-
-    fn into_request(mut self) -> Request {
-        if let Some(body) = self.followed {
-            *self.request.body_mut() = Some(body.take());
-        }
-        self.request
-    }
 }
 
 // === impl Sent ===
