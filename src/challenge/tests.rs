@@ -179,6 +179,17 @@ fn what_a_profile_finds_and_what_is_marked_refuses_in_grpc_too() {
 }
 
 #[test]
+fn a_profile_may_find_refusals_in_several_ways() {
+    let refusal = Refusal::default()
+        .or_when(|status, _| status == 419)
+        .or_when(|_, headers| headers.contains_key("x-expired"));
+    assert!(refuses(&response(401, &[]), &refusal));
+    assert!(refuses(&response(419, &[]), &refusal));
+    assert!(refuses(&response(200, &[("x-expired", b"1")]), &refusal));
+    assert!(!refuses(&response(403, &[]), &refusal));
+}
+
+#[test]
 fn without_a_status_that_refuses_marks_and_grpc_still_do() {
     let none = Refusal::statuses([]);
     assert!(!refuses(&response(401, &[]), &none));
