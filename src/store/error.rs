@@ -32,6 +32,16 @@ pub enum StoreFailure {
     Newer,
     /// Others can read it, so it is not read.
     Exposed,
+    /// It has no room for more, and refuses to write.
+    Full,
+    /// It has to be set up otherwise, which waiting does not change.
+    Misconfigured,
+    /// What it holds is sealed with a key that this process was not given.
+    UnknownKey,
+    /// What it holds is sealed with another key than the one that this process has by that name.
+    WrongKey,
+    /// What it holds was changed by somebody without the key, or belongs to another session.
+    Tampered,
 }
 
 // === impl StoreError ===
@@ -56,11 +66,26 @@ impl StoreError {
         )
     }
 
+    /// Somebody reads a sealed record without a key. Taken for a record, it would look like a
+    /// session that has no token yet.
+    pub(crate) fn sealed() -> Self {
+        Self::new(
+            StoreFailure::UnknownKey,
+            "the record is sealed, and this process was given no key: wrap the store in `Sealed`",
+        )
+    }
+
     pub(crate) fn exposed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StoreFailure::Exposed, message)
     }
 
-    fn new(failure: StoreFailure, message: impl Into<Cow<'static, str>>) -> Self {
+    /// The store has to be set up otherwise.
+    #[must_use]
+    pub fn misconfigured(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StoreFailure::Misconfigured, message)
+    }
+
+    pub(super) fn new(failure: StoreFailure, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             failure,
             message: message.into(),

@@ -120,7 +120,7 @@ fn feed(digest: &mut Sha256, part: &str) {
     digest.update(part);
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         // Writing into a string does not fail.

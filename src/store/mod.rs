@@ -19,7 +19,9 @@
 //! | --- | --- | --- |
 //! | [`MemoryStore`] | no: a restart needs a new login | the layers of one process |
 //! | [`FileStore`] | yes | the processes of one machine |
-//! //!
+//!
+//! `Sealed` (feature `seal`) encrypts the tokens in any of them.
+//!
 //! # What happens to a refresh token
 //!
 //! ```text
@@ -61,12 +63,16 @@ mod memory;
 mod record;
 #[cfg(feature = "test-util")]
 mod sample;
+#[cfg(feature = "seal")]
+mod sealed;
 mod stored;
 mod unix;
 mod wire;
 
 use std::{future::Future, time::SystemTime};
 
+#[cfg(feature = "seal")]
+pub use self::sealed::{SealKey, SealKeys, Sealed};
 pub(crate) use self::{erased::ErasedStore, stored::Stored};
 pub use self::{
     error::{StoreError, StoreFailure},

@@ -35,6 +35,9 @@ pub struct Record {
     pub(super) seeds: Vec<Fingerprint>,
     /// The refresh tokens that were rotated away last.
     pub(super) rotated: Vec<Fingerprint>,
+    /// The whole record, encrypted. Then this is what may be known of it without the key: its
+    /// version, its intent and the pause that a vendor asked for.
+    pub(super) sealed: Option<Secret>,
     /// Fields of a later version, by name, as JSON.
     pub(super) unknown: Vec<(String, Secret)>,
 }
@@ -95,6 +98,7 @@ impl Record {
             not_before: None,
             seeds,
             rotated: after.map(|it| it.rotated.clone()).unwrap_or_default(),
+            sealed: None,
             unknown: after.map(|it| it.unknown.clone()).unwrap_or_default(),
         }
     }
@@ -128,6 +132,13 @@ impl Record {
     #[must_use]
     pub fn intent(&self) -> Option<&Intent> {
         self.intent.as_ref()
+    }
+
+    /// Whether its content is encrypted, so that only a store with the key gives more than its
+    /// version and its intent.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
     }
 
     /// Whether the session was ever started from `token`, or had it and rotated it away.
@@ -167,6 +178,7 @@ impl fmt::Debug for Record {
             .field("version", &self.version)
             .field("token", &self.token)
             .field("intent", &self.intent)
+            .field("sealed", &self.sealed)
             .field("unknown", &unknown)
             .finish_non_exhaustive()
     }
@@ -183,6 +195,17 @@ impl Intent {
             began_at: earlier.map_or(now, |it| it.began_at),
             deadline: now.after(allowed),
         }
+    }
+
+    /// The intent of nobody: the refresh token may have been spent, long ago, by whomever.
+    pub(super) fn distrust(earlier: Option<&Self>) -> Self {
+        Self::new(UnixMillis::default(), Duration::ZERO, earlier)
+    }
+
+    /// Whether it is one of nobody's.
+    #[cfg(feature = "seal")]
+    pub(super) fn is_distrust(&self) -> bool {
+        self.deadline == UnixMillis::default()
     }
 
     /// What tells it from all others.

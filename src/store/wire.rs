@@ -52,6 +52,7 @@ impl Record {
             not_before: take(&mut fields, "not_before")?,
             seeds: take(&mut fields, "seeds")?.unwrap_or_default(),
             rotated: take(&mut fields, "rotated")?.unwrap_or_default(),
+            sealed: take(&mut fields, "sealed")?,
             unknown: fields
                 .into_iter()
                 .map(|(name, value)| (name, Secret::from(value.get())))
@@ -70,10 +71,13 @@ impl Serialize for Wire<'_> {
         map.serialize_entry("format", &FORMAT)?;
         map.serialize_entry("lineage", &record.version.lineage)?;
         map.serialize_entry("revision", &record.version.revision)?;
-        map.serialize_entry("token", &record.token)?;
         map.serialize_entry("intent", &record.intent)?;
-        map.serialize_entry("refused", &record.refused)?;
         map.serialize_entry("not_before", &record.not_before)?;
+        if let Some(sealed) = &record.sealed {
+            map.serialize_entry("sealed", sealed.expose())?;
+        }
+        map.serialize_entry("token", &record.token)?;
+        map.serialize_entry("refused", &record.refused)?;
         map.serialize_entry("seeds", &record.seeds)?;
         map.serialize_entry("rotated", &record.rotated)?;
         for (name, value) in &record.unknown {

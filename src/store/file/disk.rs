@@ -12,8 +12,7 @@ use zeroize::Zeroizing;
 
 use super::folio::Folio;
 use crate::store::{
-    Expected, Record, SessionKey, StoreError, StoreFailure, Written, leases::Leases,
-    record::Intent, unix::UnixMillis,
+    Expected, Record, SessionKey, StoreError, StoreFailure, Written, leases::Leases, record::Intent,
 };
 
 /// The file and those beside it.
@@ -176,9 +175,7 @@ impl Disk {
 impl Record {
     /// Marks the refresh token as one that may have been spent.
     fn distrust(&mut self) {
-        let long_ago = UnixMillis::default();
-        let earlier = self.intent.take();
-        self.intent = Some(Intent::new(long_ago, Duration::ZERO, earlier.as_ref()));
+        self.intent = Some(Intent::distrust(self.intent.as_ref()));
     }
 }
 

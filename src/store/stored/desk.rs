@@ -51,6 +51,9 @@ impl Desk {
         let seen = self
             .limited(self.store.read(key, self.now().wall()))
             .await?;
+        if seen.record.as_ref().is_some_and(Record::is_sealed) {
+            return Err(StoreError::sealed());
+        }
         Ok(Sight {
             record: seen.record,
             shown: UnixMillis::of_wall(seen.now),
