@@ -19,6 +19,7 @@
 //! | --- | --- | --- |
 //! | [`MemoryStore`] | no: a restart needs a new login | the layers of one process |
 //! | [`FileStore`] | yes | the processes of one machine |
+//! | `RedisStore` (feature `redis`) | if Redis is set up for it | processes on many machines |
 //!
 //! `Sealed` (feature `seal`) encrypts the tokens in any of them.
 //!
@@ -61,6 +62,8 @@ mod lease;
 mod leases;
 mod memory;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "test-util")]
 mod sample;
 #[cfg(feature = "seal")]
@@ -71,6 +74,8 @@ mod wire;
 
 use std::{future::Future, time::SystemTime};
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder};
 #[cfg(feature = "seal")]
 pub use self::sealed::{SealKey, SealKeys, Sealed};
 pub(crate) use self::{erased::ErasedStore, stored::Stored};
