@@ -16,8 +16,8 @@ use std::{
 use folder::Folder;
 use tower_reauth::{
     store::{
-        Expected, ExpectedIntent, FileStore, Lease, MemoryStore, Record, Seen, SessionKey,
-        StoreError, TokenStore, Written,
+        Expected, ExpectedIntent, FileStore, Lease, MemoryStore, Record, SealKey, SealKeys, Sealed,
+        Seen, SessionKey, StoreError, TokenStore, Written,
     },
     test_util::{StoreTime, store_conformance},
 };
@@ -34,6 +34,17 @@ async fn store_the_memory_conforms() {
 async fn store_the_file_conforms() {
     let folder = Folder::new();
     let open = async || FileStore::new(folder.path("sessions.json"));
+    store_conformance(open, StoreTime::Given).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_a_seal_conforms() {
+    let keys = || SealKeys::new(SealKey::new("one", [1; 32]).unwrap());
+    let memory = MemoryStore::new();
+    let open = async || Sealed::new(memory.clone(), keys());
+    store_conformance(open, StoreTime::Given).await.unwrap();
+    let folder = Folder::new();
+    let open = async || Sealed::new(FileStore::new(folder.path("sessions.json")), keys());
     store_conformance(open, StoreTime::Given).await.unwrap();
 }
 

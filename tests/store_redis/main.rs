@@ -1,0 +1,26 @@
+//! Sessions in a real Redis: `redis-server` on loopback, started here, one for each test.
+//!
+//! `tests/run` installs it where it can. Without it these tests say SKIPPED, and fail under
+//! `CI=true`.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "these are tests"
+)]
+
+#[path = "../support/folder.rs"]
+mod folder;
+
+mod answers;
+mod conformance;
+mod fleet;
+mod loss;
+mod partition;
+mod proxy;
+mod replica;
+mod server;
+mod setup;
