@@ -5,6 +5,7 @@
 
 #![cfg(unix)]
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,

@@ -53,8 +53,7 @@ enum Sending<'a> {
 impl Client {
     /// Sends a command.
     pub(super) async fn send(&self, command: &Cmd) -> Result<Value, StoreError> {
-        self.limited(self.send_over(Sending::Command(command)))
-            .await
+        self.limited(Sending::Command(command)).await
     }
 
     /// Sends a command that writes; by then as many replicas have it as have to.
@@ -62,30 +61,30 @@ impl Client {
         if self.replicas == 0 {
             return self.send(command).await;
         }
-        self.limited(self.send_over(Sending::Durable(command)))
-            .await
+        self.limited(Sending::Durable(command)).await
     }
 
     /// Sends over the connection that there is. One that was lost meanwhile, as every one is when
     /// the server was restarted, is replaced once: nothing that is sent here harms if it is done
     /// twice.
-    async fn send_over(&self, sending: Sending<'_>) -> Result<Value, StoreError> {
+    async fn send_over(&self, sending: &Sending<'_>, used: &Used) -> Result<Value, StoreError> {
         let (link, is_new) = self.link().await?;
-        let mut used = link;
-        let mut result = self.transmit(&used, &sending).await;
-        if !is_new
-            && let Err(Trouble::Redis(error)) = &result
-            && lost_connection(error)
-        {
-            self.line.discard(&used);
-            used = self.link().await?.0;
-            result = self.transmit(&used, &sending).await;
-        }
+        used.note(&link);
+        let result = self.transmit(&link, sending).await;
+        let result = match result {
+            Err(Trouble::Redis(error)) if !is_new && lost_connection(&error) => {
+                self.line.discard(&link);
+                let (link, _) = self.link().await?;
+                used.note(&link);
+                self.transmit(&link, sending).await
+            }
+            result => result,
+        };
         result.map_err(|trouble| match trouble {
             Trouble::Redis(error) => {
                 let (error, after) = meaning(&error);
                 if after == After::Reconnect {
-                    self.line.discard(&used);
+                    used.discard_at(&self.line);
                 }
                 error
             }
@@ -130,25 +129,21 @@ impl Client {
 
     /// Gives up when the time is over; then the connection, too: it may be one whose other side is
     /// gone without a word. The network's time is real, whatever clock the layer has.
-    async fn limited<T>(
-        &self,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    async fn limited(&self, sending: Sending<'_>) -> Result<Value, StoreError> {
         if Handle::try_current().is_err() {
             return Err(StoreError::misconfigured(
                 "Redis can be asked from within a tokio runtime only",
             ));
         }
-        let before = self.line.up();
-        let mut work = pin!(work);
+        let used = Used::default();
+        let mut work = pin!(self.send_over(&sending, &used));
         let mut limit = SystemClock.sleep(self.answers_within);
         poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
             limit.as_mut().poll(cx).map(|()| {
-                let link = before.clone().or_else(|| self.line.up());
-                link.inspect(|link| self.line.discard(link));
+                used.discard_at(&self.line);
                 Err(StoreError::unavailable(
                     "Redis does not answer within the time that it is given",
                 ))
@@ -187,6 +182,28 @@ impl Line {
         if current.as_ref().is_some_and(|it| Arc::ptr_eq(it, link)) {
             *current = None;
         }
+    }
+}
+
+/// The connection that a command went over last.
+#[derive(Default)]
+struct Used(Mutex<Option<Shared>>);
+
+// === impl Used ===
+
+impl Used {
+    fn note(&self, link: &Shared) {
+        *self.last() = Some(Arc::clone(link));
+    }
+
+    fn discard_at(&self, line: &Line) {
+        if let Some(link) = self.last().as_ref() {
+            line.discard(link);
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Shared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -59,7 +59,9 @@ impl Link {
     }
 
     pub(super) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        self.connection.clone().req_packed_command(command).await
+        let answer = self.connection.clone().req_packed_command(command).await?;
+        // What the server refuses is an answer to this crate's, and would be taken for one.
+        answer.extract_error()
     }
 
     /// Sends a command, and then waits until `replicas` have what it wrote, for `millis` at most.
