@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use tower_reauth::{
     Error,
-    store::{RedisStore, StoreError, StoreFailure},
+    store::{RedisStore, SealKey, SealKeys, Sealed, StoreError, StoreFailure},
 };
 
 use crate::{
@@ -204,6 +204,45 @@ async fn redis_that_evicts_or_expires_a_record_is_healed() {
     one.refresh().await.unwrap();
     assert_eq!(one.noticed.counts(), (1, 1));
     assert_eq!(vendor.counters().spent_twice, 0);
+}
+
+/// Taken for a record, a sealed one would look like a session that has no token yet, and begin anew
+/// from its seed.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_sealed_sessions_are_not_begun_anew_by_a_process_without_the_key() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let vendor = vendor().await;
+    let seed = vendor.seed().refresh_token;
+    let open = || RedisStore::new(server.url()).unwrap();
+    let keys = |name: &str, byte| SealKeys::new(SealKey::new(name, [byte; 32]).unwrap());
+    let one = replica(&vendor, Sealed::new(open(), keys("one", 1)), Some(&seed));
+    one.token().await.unwrap();
+    let token = one.refresh().await.unwrap();
+    let without = replica(&vendor, open(), Some(&seed));
+    let error = without.token().await.unwrap_err();
+    assert_eq!(
+        store_failure(&error),
+        Some(StoreFailure::UnknownKey),
+        "{error:?}"
+    );
+    for (name, byte, failure) in [
+        ("two", 1, StoreFailure::UnknownKey),
+        ("one", 2, StoreFailure::WrongKey),
+    ] {
+        let wrong = Sealed::new(open(), keys(name, byte));
+        let error = replica(&vendor, wrong, Some(&seed))
+            .token()
+            .await
+            .unwrap_err();
+        assert_eq!(store_failure(&error), Some(failure), "{error:?}");
+    }
+    let both = keys("two", 2).also_opening(SealKey::new("one", [1; 32]).unwrap());
+    let other = replica(&vendor, Sealed::new(open(), both), Some(&seed));
+    assert_eq!(other.token().await.unwrap(), token);
+    let counters = vendor.counters();
+    assert_eq!((counters.rotations, counters.spent_twice), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

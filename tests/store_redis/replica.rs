@@ -13,10 +13,7 @@ use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     oauth2::{ClientAuth, OAuth2},
     provider::{Exchange, LostReply, Profile, ProviderError, Rotation},
-    store::{
-        Expected, Lease, Record, RedisStore, Seen, SessionKey, StoreError, TokenStore, Version,
-        Written,
-    },
+    store::{Expected, Lease, Record, Seen, SessionKey, StoreError, TokenStore, Version, Written},
     test_util::SimOauth,
 };
 
@@ -45,9 +42,9 @@ pub struct Replica<P> {
 /// A replica whose vendor is asked through `between`.
 pub fn replica(
     vendor: &SimOauth,
-    store: RedisStore,
+    store: impl TokenStore,
     seed: Option<&str>,
-) -> Replica<Hooked<impl Provider + use<>>> {
+) -> Replica<Hooked<impl Provider>> {
     let noticed = Arc::new(Noticed::default());
     let provider = Hooked {
         inner: provider(&vendor.token_url()),
@@ -151,12 +148,12 @@ impl<P: Provider> Provider for Hooked<P> {
     }
 }
 
-struct Watched {
-    inner: RedisStore,
+struct Watched<S> {
+    inner: S,
     noticed: Arc<Noticed>,
 }
 
-impl Watched {
+impl<S: TokenStore> Watched<S> {
     async fn counted<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
@@ -169,7 +166,7 @@ impl Watched {
     }
 }
 
-impl TokenStore for Watched {
+impl<S: TokenStore> TokenStore for Watched<S> {
     async fn read(&self, key: &SessionKey, now: SystemTime) -> Result<Seen, StoreError> {
         let seen = self.counted(self.inner.read(key, now)).await?;
         let version = seen.record.as_ref().map(Record::version);
