@@ -53,6 +53,8 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `https` | the built-in token client: hyper-util with rustls | yes |
+//! | `redis` | `store::RedisStore`: sessions shared by processes on many machines | no |
+//! | `seal` | `store::Sealed`: tokens encrypted at rest | no |
 //! | `reqwest` | `reqwest::Client` as the inner service; no TLS, which you choose at reqwest | no |
 //! | `reqwest-middleware` | `AuthLayer::middleware`, and with it `reqwest` | no |
 //! | `tonic` | tonic's bodies and `Status`; its transport is chosen at tonic | no |

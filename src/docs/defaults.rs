@@ -56,6 +56,10 @@
 //! | a session that needs a login, looked up in the store | every 30 s, on demand | somebody may have logged in elsewhere |
 //! | seeds that are remembered | 32 | a rollback goes back a few deploys |
 //! | rotated refresh tokens that are remembered | 16 | an application that keeps tokens by itself hands over a recent one |
+//! | an operation of Redis, connecting included | 500 ms, settable | on one network it takes one; an exchange needs five of them, and the layer gives up after 5 s |
+//! | of that for `WAIT` | half | the answer, how many replicas have it, has to come in time |
+//! | a call of Redis on a connection that was lost meanwhile | once more, on a new one | whatever is sent is the same if it is done twice; a server that was restarted is no failure |
+//! | the nonce of a seal | 24 random bytes | so long that processes which know nothing of each other draw no two alike |
 //! | the lock of a file | 2 s | a write takes milliseconds; longer means that a process was stopped while it held it |
 //!
 //! # Waiting

@@ -56,8 +56,24 @@
 //! (`cell::SeedKeeper`), a token that was kept is marked (`Token::is_kept`), and what forbids an
 //! exchange for good is asked about again, since a login elsewhere lifts it (`Rules::looks_again`).
 //!
+//! *Where does a Redis answer become an error?* In `store/redis/failure.rs`, and nowhere else does
+//! anything of its text go: it may quote what it was sent. What the server does is in
+//! `store/redis/scripts.rs`; `client.rs` keeps the time and the connection, `link.rs` the socket.
+//!
 //! # Where this differs from the first design
 //!
+//! - Sockets, TLS and reconnecting to Redis are ours; the redis crate has the protocol. Its own TLS
+//!   lets rustls choose between crypto providers, which panics where there are two, and its
+//!   connection manager keeps a connection whose other side has fallen silent. Its cluster client
+//!   brings a generator of random numbers and a logger along, so there is none.
+//! - Scripts are sent whole: a server that was restarted, or took another's place, knows none by its
+//!   name. A read begins with `PERSIST`, which a replica that may lag behind refuses.
+//! - A write to Redis that stands there already, to the byte, is *done*. Then a call whose answer was
+//!   lost can be sent again without being taken for somebody else's.
+//! - A seal holds the whole record, and what stays outside is a copy that has to match. So a file can
+//!   be restored from its backup without the key: that marks the intent, which is the one difference
+//!   that is let through. `Record` has a field for the sealed text, and `Stored` refuses a record that
+//!   is still sealed: it would look like a session without a token.
 //! - With a store, two places apply the rule for a lost reply, by the same function: the ledger for
 //!   what this process lost, and `store/stored/judge.rs` for what a record says that another lost.
 //!   The cell cannot: which token is spent, the store knows.

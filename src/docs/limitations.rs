@@ -116,6 +116,28 @@
 //! [`MemoryStore`](crate::store::MemoryStore) dies with its process. Text of JSON with escapes, and
 //! fields of later releases, pass through buffers of the JSON parser that are not overwritten.
 //!
+//! # Redis
+//!
+//! `RedisStore` is as good as the Redis behind it: see there for the settings that keep it from
+//! losing what it has acknowledged. A primary that was cut off and does not know yet that another
+//! one took its place acknowledges writes that will be lost; `min-replicas-to-write` and
+//! `wait_for_replicas` keep it from that.
+//!
+//! It speaks to one server over TCP. It does not follow to the nodes of a cluster, ask Sentinel, or
+//! use Unix sockets: a name or a proxy has to lead to the primary. While a call waits for replicas,
+//! the calls of other sessions on the same connection wait as well.
+//!
+//! Records and the password pass through buffers of the redis crate and of TLS that are not
+//! overwritten. Redis holds the tokens in clear, and so do its files and backups, unless they are
+//! sealed.
+//!
+//! # Seals
+//!
+//! A seal hides tokens, and shows what was changed. It does not show that an older record of the same
+//! session was put back: only processes that have seen a newer one notice. When the exchange was
+//! made, how often, and the lengths of the tokens can be seen. A record that cannot be opened can
+//! still be overwritten by a new login.
+//!
 //! # What `AuthLayer::new` accepts
 //!
 //! Everything. A missing setting is the answer to each call; use the
