@@ -68,7 +68,7 @@ async fn redis_failing_over_to_a_replica_that_missed_writes_is_healed() {
     lagging.command(&["REPLICAOF", "NO", "ONE"]);
     let unseen = one.refresh().await.unwrap();
     for way in &ways {
-        way.lead_to(lagging.port());
+        way.lead_to(lagging.port()).await;
     }
     let next = one.refresh_in_the_end().await;
     assert_ne!(next, unseen);
@@ -106,7 +106,7 @@ async fn redis_losing_what_nobody_else_has_seen_ends_in_a_login_and_not_in_silen
     one.refresh().await.unwrap();
     // Who knows of it is gone, and so is the primary.
     drop(one);
-    way.lead_to(lagging.port());
+    way.lead_to(lagging.port()).await;
     let error = other.refresh().await.unwrap_err();
     assert!(error.is_login_required(), "{error:?}");
     assert_eq!(vendor.counters().spent_twice, 1, "the vendor has said so");
@@ -126,6 +126,7 @@ async fn redis_that_waits_for_its_replica_loses_nothing_in_a_failover() {
     ];
     let open = |way: &Proxy| {
         let builder = RedisStore::builder(way.url());
+        let builder = builder.answers_within(Duration::from_secs(2));
         builder.wait_for_replicas(1).build().unwrap()
     };
     let one = replica(&vendor, open(&ways[0]), Some(&seed));
@@ -141,7 +142,7 @@ async fn redis_that_waits_for_its_replica_loses_nothing_in_a_failover() {
     // The new primary has a replica of its own.
     let Some(third) = Server::start() else { return };
     third.follow(&lagging);
-    ways[1].lead_to(lagging.port());
+    ways[1].lead_to(lagging.port()).await;
     other.refresh_in_the_end().await;
     let counters = vendor.counters();
     assert_eq!((counters.rotations, counters.spent_twice), (2, 0));

@@ -74,10 +74,14 @@ impl Proxy {
     }
 
     /// Leads to another server from here on, and breaks what leads to the one before.
-    pub fn lead_to(&self, port: u16) {
-        let mut state = self.state.lock().unwrap();
-        state.upstream.set_port(port);
-        state.era += 1;
+    pub async fn lead_to(&self, port: u16) {
+        {
+            let mut state = self.state.lock().unwrap();
+            state.upstream.set_port(port);
+            state.era += 1;
+        }
+        // Until they are broken.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

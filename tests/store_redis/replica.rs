@@ -104,7 +104,7 @@ pub struct Noticed {
     newest: Mutex<Option<Version>>,
     /// Reads that gave less than what this process had seen before.
     pub lost: AtomicU64,
-    /// Writes of a record that the store had lost.
+    /// Writes of what the store had lost, or of what came after it.
     pub healed: AtomicU64,
     /// Calls that failed.
     pub failed: AtomicU64,
@@ -184,12 +184,13 @@ impl<S: TokenStore> TokenStore for Watched<S> {
         record: &Record,
     ) -> Result<Written, StoreError> {
         let version = Some(record.version());
-        let known = version <= *self.noticed.newest.lock().unwrap();
+        let newest = *self.noticed.newest.lock().unwrap();
         let written = self
             .counted(self.inner.write(key, expected, record))
             .await?;
         if written == Written::Done {
-            if known && expected.version < version {
+            // Over a record that is older than one that was seen.
+            if expected.version < newest {
                 self.noticed.healed.fetch_add(1, Ordering::SeqCst);
             }
             self.noticed.sees(version);

@@ -102,7 +102,8 @@ impl Server {
     pub fn follow(&self, primary: &Server) {
         self.command(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]);
         for _ in 0..200 {
-            if self.info("master_link_status") == "up" {
+            let there = primary.info("slave0").contains("state=online");
+            if there && self.info("master_link_status") == "up" {
                 return;
             }
             thread::sleep(Duration::from_millis(50));

@@ -91,6 +91,7 @@ async fn redis_a_write_counts_when_replicas_have_it() {
         return;
     };
     let store = RedisStore::builder(primary.url())
+        .answers_within(Duration::from_secs(2))
         .wait_for_replicas(1)
         .build()
         .unwrap();
