@@ -134,9 +134,9 @@
 //! # Seals
 //!
 //! A seal hides tokens, and shows what was changed. It does not show that an older record of the same
-//! session was put back: only processes that have seen a newer one notice. When the exchange was
-//! made, how often, and the lengths of the tokens can be seen. A record that cannot be opened can
-//! still be overwritten by a new login.
+//! session was put back: only processes that have seen a newer one notice. When exchanges were made,
+//! how many, and about how long the tokens are can be seen. A record that does not open stops its
+//! session, new logins included, until the key is there or somebody has removed it from the store.
 //!
 //! # What `AuthLayer::new` accepts
 //!
