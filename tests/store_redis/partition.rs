@@ -70,6 +70,23 @@ async fn redis_partition_a_connection_that_was_lost_meanwhile_costs_no_call() {
     assert_eq!(seen.map(|it: Record| it.version().revision), Some(4));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_partition_a_call_whose_answer_was_lost_with_its_connection_is_sent_again() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let way = Proxy::to(server.port()).await;
+    let store = store(&way);
+    store.read(&key(), NOW).await.unwrap();
+    for revision in 0..5_u64 {
+        let before = revision.checked_sub(1).map(|it| record(1, it).version());
+        way.set(Fault::BreakAtAnswer);
+        let expected = Expected::version(before);
+        let written = store.write(&key(), &expected, &record(1, revision)).await;
+        assert_eq!(written.unwrap(), Written::Done, "it had landed");
+    }
+}
+
 /// Three replicas, each with a way of its own that breaks at random, while all want a newer token.
 /// Afterwards all agree, and the vendor has seen no token twice.
 #[tokio::test(flavor = "multi_thread")]

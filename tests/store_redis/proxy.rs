@@ -27,6 +27,8 @@ pub enum Fault {
     NoAnswers,
     /// The server's side says that it is done, in the middle of everything.
     HalfClose,
+    /// The connection breaks in the place of the next answer, once.
+    BreakAtAnswer,
     /// Nothing goes through, and nobody says so.
     Silence,
 }
@@ -140,6 +142,10 @@ async fn pump(
             Fault::Delay(delay) => tokio::time::sleep(delay).await,
             Fault::Silence => continue,
             Fault::NoAnswers if is_answer => continue,
+            Fault::BreakAtAnswer if is_answer => {
+                state.lock().unwrap().fault = Fault::None;
+                break;
+            }
             Fault::HalfClose if is_answer => {
                 to.shutdown().await.ok();
                 // The other direction stays open.

@@ -154,7 +154,10 @@ fn is_up(port: u16, process: &mut Child) -> bool {
         if let Ok(Some(_)) = process.try_wait() {
             return false;
         }
-        if ask(port, &["PING"]).is_some_and(|answer| !answer.contains("LOADING")) {
+        // Another test's may have the port.
+        let own = format!("process_id:{}\r", process.id());
+        let is_own = ask(port, &["INFO", "server"]).is_some_and(|info| info.contains(&own));
+        if is_own && ask(port, &["PING"]).is_some_and(|answer| answer == "PONG") {
             return true;
         }
         thread::sleep(Duration::from_millis(20));
