@@ -879,3 +879,19 @@ async fn that_another_origin_takes_a_token_says_nothing_of_the_one_that_refused_
     }
     assert_eq!(script.exchanges(), 1);
 }
+
+#[tokio::test]
+async fn an_origin_judges_its_token_although_another_took_it_before() {
+    let clock = ManualClock::new();
+    let script = script().profile(|profile| profile.origins([ORIGIN, OTHER]));
+    let (good_from, server) = good_from();
+    let service = service(&script, &clock, &server);
+    assert_eq!(status(&service, unrepeatable()).await, 401);
+    settle().await;
+    let other = Request::get(OTHER).body(()).unwrap();
+    assert_eq!(status(&service, other).await, 200);
+    assert_eq!(status(&service, get()).await, 200);
+    good_from.store(2, SeqCst);
+    assert_eq!(status(&service, get()).await, 200);
+    assert_eq!(script.exchanges(), 2);
+}
