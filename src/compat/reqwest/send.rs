@@ -172,11 +172,13 @@ async fn recover<C: Carrier>(
 
 /// Leaves `request` the time that is left of it.
 fn pass_on(patience: &Patience, request: &mut Request, cell: &Cell) -> Result<(), Error> {
-    if let Some(timeout) = request.timeout_mut() {
-        *timeout = patience.left(cell.now());
-        if timeout.is_zero() {
+    // Looked at first: whoever asks reqwest to change it makes it set a place aside for it.
+    if request.timeout().is_some() {
+        let left = patience.left(cell.now());
+        if left.is_zero() {
             return Err(Error::out_of_time());
         }
+        *request.timeout_mut() = Some(left);
     }
     Ok(())
 }
