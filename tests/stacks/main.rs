@@ -8,6 +8,7 @@
 
 mod api;
 mod framing;
+mod proxy;
 mod retries;
 mod revocation;
 #[path = "../support/mod.rs"]
