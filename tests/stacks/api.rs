@@ -18,11 +18,8 @@ use tower_reauth::{
 
 use crate::web::{Stream, Web, Wire, reply, token, whole};
 
-/// So many requests are under way before the first is judged.
-pub(crate) const CROWD: usize = 256;
-
-/// So many are answered before all tokens that were seen are taken back.
-pub(crate) const BEFORE: usize = CROWD / 2;
+/// So many requests are under way before the first is judged, where connections are cheap.
+const CROWD: usize = 256;
 
 pub(crate) struct Api {
     pub(crate) web: Web,
@@ -32,6 +29,8 @@ pub(crate) struct Api {
 struct State {
     /// The wire that requests must come by.
     wire: Wire,
+    /// So many requests are under way before the first is judged.
+    crowd: usize,
     /// So many attempts get a 503, right before the revocation.
     unavailable: usize,
     gate: Semaphore,
@@ -51,13 +50,23 @@ struct Book {
 
 impl Api {
     pub(crate) async fn start(wire: Wire) -> Self {
-        Self::with_a_bad_moment(wire, 0).await
+        Self::new(wire, CROWD, 0).await
+    }
+
+    /// The same, for fewer requests.
+    pub(crate) async fn with_a_crowd_of(crowd: usize, wire: Wire) -> Self {
+        Self::new(wire, crowd, 0).await
     }
 
     /// The same, which answers `unavailable` requests with a 503 before it revokes the tokens.
     pub(crate) async fn with_a_bad_moment(wire: Wire, unavailable: usize) -> Self {
+        Self::new(wire, CROWD, unavailable).await
+    }
+
+    async fn new(wire: Wire, crowd: usize, unavailable: usize) -> Self {
         let state = Arc::new(State {
             wire,
+            crowd,
             unavailable,
             gate: Semaphore::new(0),
             book: Mutex::default(),
@@ -66,6 +75,16 @@ impl Api {
         let answer = move |request| Arc::clone(&answering).answer(request);
         let web = Web::start(wire, answer).await;
         Self { web, state }
+    }
+
+    /// So many requests are under way before the first is judged.
+    pub(crate) fn crowd(&self) -> usize {
+        self.state.crowd
+    }
+
+    /// So many are answered before all tokens that were seen are taken back.
+    pub(crate) fn before(&self) -> usize {
+        self.state.before()
     }
 
     /// How many requests were refused, and how many got a 503.
@@ -83,6 +102,10 @@ impl Api {
 }
 
 impl State {
+    fn before(&self) -> usize {
+        self.crowd / 2
+    }
+
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Stream>> {
         assert_eq!(request.version(), self.wire.version());
         let token = token(&request);
@@ -105,7 +128,7 @@ impl State {
             book.came += 1;
             book.came
         };
-        if came == CROWD {
+        if came == self.crowd {
             self.gate.close();
         }
         let _open = self.gate.acquire().await;
@@ -120,10 +143,10 @@ impl Book {
         }
         self.seen.insert(token);
         self.judged += 1;
-        if self.judged == BEFORE {
+        if self.judged == state.before() {
             self.revoked = mem::take(&mut self.seen);
         }
-        let before = BEFORE - state.unavailable..BEFORE;
+        let before = state.before() - state.unavailable..state.before();
         if before.contains(&(self.judged - 1)) {
             self.turned_away += 1;
             return 503;

@@ -1,7 +1,16 @@
 //! A revocation in the middle of a run of concurrent requests: no refusal reaches a caller whose
 //! body can be sent again, and there is one exchange. Each run says what it counted.
 
-use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use axum::body::Body as AxumBody;
 use bytes::Bytes;
@@ -16,11 +25,10 @@ use tower::{Layer, ServiceExt};
 use tower_reauth::{AuthLayer, BoxError, oauth2::OAuth2, replay::Replay};
 
 use crate::{
-    api::{Api, BEFORE, CROWD, session},
+    api::{Api, session},
+    proxy,
     web::{Stream, Web, Wire, whole},
 };
-
-const REQUESTS: usize = CROWD + 64;
 
 /// What a caller gets.
 struct Answer {
@@ -76,10 +84,13 @@ fn in_pieces(text: String) -> BoxBody<Bytes, io::Error> {
 }
 
 fn reqwest_client(web: &Web) -> reqwest::Client {
-    let client = reqwest::Client::builder()
+    let mut client = reqwest::Client::builder()
         .no_proxy()
         .redirect(Policy::none())
         .tls_backend_preconfigured(web.client_tls());
+    if web.wire() == Wire::Http2 {
+        client = client.http2_prior_knowledge();
+    }
     client.build().unwrap()
 }
 
@@ -125,6 +136,29 @@ async fn answer_of(response: reqwest::Response) -> Result<Answer, BoxError> {
     })
 }
 
+/// Users of the example's proxy, who come by `wire`.
+fn proxy_stack(wire: Wire, web: &Web, auth: &AuthLayer<OAuth2>) -> Stack {
+    let proxy = proxy::start((web.wire(), web.url()), auth, proxy::telling);
+    let (api, turns) = (web.url(), AtomicUsize::new(0));
+    // Two of HTTP/2: axum lets 200 requests share a connection.
+    let users = [proxy::client(wire), proxy::client(wire)];
+    Arc::new(move |url, text| {
+        let url = url.replace(&api, &proxy);
+        let user = &users[turns.fetch_add(1, SeqCst) % users.len()];
+        let body = AxumBody::new(either_way(text));
+        let sent = user.request(Request::post(url).body(body).unwrap());
+        Box::pin(async move {
+            let (head, body) = sent.await?.into_parts();
+            let replayed = head.headers.contains_key("x-replayed");
+            Ok(Answer {
+                status: head.status,
+                replay: replayed.then_some(Replay::Replayed),
+                body: body.collect().await?.to_bytes(),
+            })
+        })
+    })
+}
+
 // === a run ===
 
 /// Sends all requests at once, and sees what became of each.
@@ -144,7 +178,8 @@ async fn run_at(
     let warm = stack(api.web.url() + "/warm-up", "hello".into()).await;
     assert_eq!(warm.unwrap().status, StatusCode::OK);
 
-    let orders = (0..REQUESTS).map(|number| format!("order {number}"));
+    let requests = api.crowd() + api.crowd() / 4;
+    let orders = (0..requests).map(|number| format!("order {number}"));
     let mut callers = JoinSet::new();
     for order in orders.clone() {
         let sent = stack(api.web.url() + "/orders", order.clone());
@@ -154,7 +189,7 @@ async fn run_at(
     let (mut refusals, mut replayed) = (0, 0);
     for (order, answer) in done.expect("every caller gets an answer") {
         let answer = answer.unwrap();
-        refusals += usize::from(answer.status == StatusCode::UNAUTHORIZED);
+        refusals += usize::from(answer.status != StatusCode::OK);
         replayed += usize::from(answer.replay == Some(Replay::Replayed));
         if answer.status == StatusCode::OK {
             assert_eq!(answer.body, order);
@@ -162,13 +197,15 @@ async fn run_at(
     }
     let exchanges = sim.counters().exchanges;
     println!(
-        "{name}, {}: {REQUESTS} requests, {refusals} refusals to callers, {replayed} replayed, \
-         exchanges: {exchanges}",
-        said(wire)
+        "{name}, {}: {requests} requests over {} connections, {refusals} refusals to callers, \
+         {replayed} replayed, exchanges: {exchanges}",
+        said(wire),
+        api.web.opened()
     );
     assert_eq!(refusals, 0);
     assert_eq!(exchanges, 1);
-    assert!(replayed >= CROWD - BEFORE, "the rest of the crowd");
+    let rest = api.crowd() - api.before();
+    assert!(replayed >= rest, "the rest of the crowd");
     assert_eq!(replayed, api.counted().0, "what was refused was replayed");
     let mut orders: Vec<_> = orders.collect();
     orders.sort();
@@ -211,8 +248,21 @@ async fn no_caller_of_hyper_over_http2_and_tls_notices_a_revocation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_caller_of_hyper_over_http1_and_tls_notices_a_revocation() {
+    // Each request shakes hands on a connection of its own, and a few dozen can be waited for.
+    let api = Api::with_a_crowd_of(64, Wire::Http1Tls).await;
+    let stack = |web: &Web, auth: &_| hyper_stack(web, auth, either_way);
+    run_at("hyper", Wire::Http1Tls, &api, stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_caller_of_reqwest_over_http1_notices_a_revocation() {
     run("reqwest", Wire::Http1, reqwest_stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_caller_of_reqwest_over_http2_notices_a_revocation() {
+    run("reqwest", Wire::Http2, reqwest_stack).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,6 +273,14 @@ async fn no_caller_of_reqwest_over_http2_and_tls_notices_a_revocation() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_caller_of_reqwest_middleware_over_http1_notices_a_revocation() {
     run("reqwest-middleware", Wire::Http1, |web, auth| {
+        middleware_stack(web, auth, 0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_caller_of_reqwest_middleware_over_http2_notices_a_revocation() {
+    run("reqwest-middleware", Wire::Http2, |web, auth| {
         middleware_stack(web, auth, 0)
     })
     .await;
@@ -254,5 +312,14 @@ async fn no_caller_with_axum_bodies_notices_a_revocation() {
             hyper_stack(web, auth, |text| AxumBody::new(either_way(text)))
         })
         .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_user_of_a_proxy_of_axum_notices_a_revocation() {
+    for (users, wire) in [(Wire::Http1, Wire::Http2), (Wire::Http2, Wire::Http1)] {
+        let name = format!("axum proxy, its users by {}", said(users));
+        let stack = |web: &Web, auth: &_| proxy_stack(users, web, auth);
+        run(&name, wire, stack).await;
     }
 }

@@ -120,6 +120,10 @@ impl Web {
         self.url.clone()
     }
 
+    pub fn wire(&self) -> Wire {
+        self.wire
+    }
+
     /// How many connections were opened.
     pub fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
