@@ -33,6 +33,7 @@ use tower_reauth::{
     attach::Bare,
     clock::{Clock, Moment, Sleep, SystemClock},
     future::ResponseFuture,
+    peek::PeekLayer,
     provider::{FixedToken, Placement, Profile, ProviderError},
     test_util::ManualClock,
 };
@@ -165,6 +166,111 @@ fn a_spare_of_a_bodiless_request_costs_three_allocations_at_most() {
     assert!(allocations(&layer, || request(String::new())) <= 3);
     // A shared buffer is not copied.
     assert!(allocations(&layer, || request(Full::<Bytes>::from("shared"))) <= 3);
+}
+
+/// A bodiless request with so many headers of its own, made at run time or not.
+fn bodiless(headers: usize, at_run_time: bool) -> Request<Empty<Bytes>> {
+    const NAMES: [&str; 7] = ["x-0", "x-1", "x-2", "x-3", "x-4", "x-5", "x-6"];
+    let mut request = Request::get(format!("{ORIGIN}/thing"));
+    for name in &NAMES[..headers] {
+        let value = match at_run_time {
+            true => HeaderValue::try_from(format!("of {name}")).unwrap(),
+            false => HeaderValue::from_static("value"),
+        };
+        request = request.header(HeaderName::from_static(name), value);
+    }
+    let mut request = request.body(Empty::new()).unwrap();
+    request.extensions_mut().insert(7_u8);
+    request
+}
+
+#[test]
+fn with_replay_on_a_bodiless_request_costs_a_clone_of_its_head_and_the_box_that_waits() {
+    let (on, off) = [true, false]
+        .map(|it| layer(Placement::bearer(), it))
+        .into();
+    for (headers, at_run_time) in [1, 5, 7].map(|it| [(it, false), (it, true)]).concat() {
+        // Not the one that is sent: the first clone of a header made at run time is the dearest.
+        let request = bodiless(headers, at_run_time);
+        let clone = measure(|| {
+            let uri = (request.method().clone(), request.uri().clone());
+            let rest = (request.headers().clone(), request.extensions().clone());
+            drop((uri, request.version(), rest));
+        });
+        let clone = clone.count_total;
+        let make = || bodiless(headers, at_run_time);
+        let (on, off) = (allocations(&on, make), allocations(&off, make));
+        println!(
+            "{headers} headers, made at run time: {at_run_time}: {on} with replay and {off} \
+             without, a clone of the head: {clone}"
+        );
+        assert_eq!(off, 0, "no clone of the head, and room for the token");
+        assert!(on <= clone + 1, "{on}, and a clone costs {clone}");
+    }
+}
+
+#[test]
+fn tonics_and_axums_bodies_cost_no_more_than_a_box_of_http_body_util() {
+    let layer = layer(Placement::bearer(), true);
+    let full = || Full::new(Bytes::from_static(b"x")).map_err(BoxError::from);
+    let boxed = allocations(&layer, || request(full().boxed_unsync()));
+    let tonic = allocations(&layer, || request(tonic::body::Body::new(full())));
+    let axum = allocations(&layer, || request(axum::body::Body::new(full())));
+    println!("with replay, a boxed body: {boxed}, tonic's: {tonic}, axum's: {axum}");
+    assert!(tonic <= boxed, "tonic's {tonic}, boxed {boxed}");
+    assert!(axum <= boxed, "axum's {axum}, boxed {boxed}");
+}
+
+/// Answers at once, with what a response says that its body is.
+#[derive(Clone)]
+struct Says(&'static [(&'static str, &'static str)]);
+
+impl Service<Request<Empty<Bytes>>> for Says {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Empty<Bytes>>) -> Self::Future {
+        let mut response = Response::new(Full::new(Bytes::from_static(b"{}")));
+        for (name, value) in self.0 {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(*name, value);
+        }
+        ready(Ok(response))
+    }
+}
+
+#[test]
+fn a_response_that_is_not_looked_into_costs_nothing_on_top() {
+    fn allocations<S>(mut service: S) -> u64
+    where
+        S: Service<Request<Empty<Bytes>>>,
+    {
+        let request = request(Empty::<Bytes>::new());
+        let mut cx = Context::from_waker(Waker::noop());
+        let counted = measure(|| {
+            assert!(service.poll_ready(&mut cx).is_ready());
+            let answered = pin!(service.call(request)).poll(&mut cx);
+            assert!(matches!(answered, Poll::Ready(Ok(_))));
+        });
+        counted.count_total
+    }
+    const COMPRESSED: &[(&str, &str)] = &[
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+    ];
+    let on_top = |says: Says| {
+        let peek = PeekLayer::new(|glimpse| glimpse.body().is_empty());
+        allocations(peek.layer(says.clone())) - allocations(says)
+    };
+    assert_eq!(on_top(Says(&[])), 0);
+    assert_eq!(on_top(Says(&[("content-type", "text/plain")])), 0);
+    assert_eq!(on_top(Says(COMPRESSED)), 0);
+    assert_ne!(on_top(Says(&COMPRESSED[..1])), 0, "one that is");
 }
 
 #[test]
