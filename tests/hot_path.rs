@@ -221,6 +221,80 @@ fn tonics_and_axums_bodies_cost_no_more_than_a_box_of_http_body_util() {
     assert!(axum <= boxed, "axum's {axum}, boxed {boxed}");
 }
 
+/// Answers requests of reqwest at once.
+#[derive(Clone)]
+struct Reqwest;
+
+impl Service<reqwest::Request> for Reqwest {
+    type Response = reqwest::Response;
+    type Error = BoxError;
+    type Future = Ready<Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: reqwest::Request) -> Self::Future {
+        ready(Ok(Response::new(reqwest::Body::default()).into()))
+    }
+}
+
+#[test]
+fn around_reqwest_a_request_costs_a_box_and_with_replay_on_its_clone() {
+    fn answer<S>(service: &mut S, request: reqwest::Request)
+    where
+        S: Service<reqwest::Request, Error = BoxError>,
+    {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(service.poll_ready(&mut cx).is_ready());
+        let answered = pin!(service.call(request)).poll(&mut cx);
+        assert!(matches!(answered, Poll::Ready(Ok(_))));
+    }
+    fn allocations<S>(mut service: S, make: fn() -> reqwest::Request) -> u64
+    where
+        S: Service<reqwest::Request, Error = BoxError>,
+    {
+        answer(&mut service, make());
+        let request = make();
+        measure(|| answer(&mut service, request)).count_total
+    }
+    fn bodiless() -> reqwest::Request {
+        let mut request = reqwest::Request::new(http::Method::GET, ORIGIN.parse().unwrap());
+        let accept = HeaderValue::from_static("*/*");
+        request.headers_mut().insert("accept", accept);
+        request
+    }
+    fn buffered() -> reqwest::Request {
+        let mut request = bodiless();
+        *request.body_mut() = Some("x".into());
+        request
+    }
+    fn streamed() -> reqwest::Request {
+        let mut request = bodiless();
+        *request.body_mut() = Some(reqwest::Body::wrap(Full::new(Bytes::from_static(b"x"))));
+        request
+    }
+    let (on, off) = [true, false]
+        .map(|it| layer(Placement::bearer(), it))
+        .into();
+    let makes = [bodiless, buffered, streamed] as [fn() -> _; 3];
+    for (make, name) in makes.into_iter().zip(["none", "a buffer", "a stream"]) {
+        let bare = allocations(Reqwest, make);
+        let [off, on] = [&off, &on].map(|layer| allocations(layer.layer(Reqwest), make));
+        let (request, head) = (make(), bodiless());
+        let clone = measure(|| drop(request.try_clone())).count_total;
+        let head = measure(|| drop(head.try_clone())).count_total;
+        println!(
+            "reqwest, body: {name}: {off} without replay and {on} with, of which {bare} are the \
+             response; a clone: {clone}, of the head: {head}"
+        );
+        assert_eq!(off, bare + 1, "{name}");
+        // A stream has no clone. It costs its head's, and what a boxed body does.
+        let most = if name == "a stream" { head + 3 } else { clone };
+        assert!(on <= off + most, "{name}: {on}, without replay {off}");
+    }
+}
+
 /// Answers at once, with what a response says that its body is.
 #[derive(Clone)]
 struct Says(&'static [(&'static str, &'static str)]);
