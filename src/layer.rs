@@ -2,15 +2,27 @@
 
 mod builder;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
+};
 
 use tower::Layer;
 
 pub use self::builder::AuthLayerBuilder;
 
 use crate::{
-    attach::Policy, cell::Session, error::Error, handle::AuthHandle, provider::Provider,
-    replay::Bodies, service::Auth, token::Token,
+    attach::Policy,
+    cell::Session,
+    error::Error,
+    handle::AuthHandle,
+    provider::{OriginIndex, Provider},
+    replay::Bodies,
+    service::Auth,
+    token::Token,
 };
 
 /// Keeps every request of the services that it wraps authenticated.
@@ -48,6 +60,8 @@ pub struct AuthLayer<P> {
 pub(crate) struct Core {
     pub(crate) session: Arc<Session>,
     pub(crate) settings: Arc<Settings>,
+    /// How many services were made: each has a peer of its own.
+    services: AtomicU16,
 }
 
 /// How a layer treats its requests.
@@ -105,10 +119,7 @@ impl<P: Provider> AuthLayer<P> {
         let session = family.session(id, token).map_err(Error::misconfigured)?;
         Ok(Self {
             provider: Arc::clone(&self.provider),
-            core: Arc::new(Core {
-                session,
-                settings: Arc::clone(&self.core.settings),
-            }),
+            core: Core::new(session, Arc::clone(&self.core.settings)),
         })
     }
 
@@ -129,7 +140,20 @@ impl<S, P: Provider> Layer<S> for AuthLayer<P> {
     type Service = Auth<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Auth::new(inner, Arc::clone(&self.core))
+        let made = &self.core.services;
+        let number = made.fetch_update(Relaxed, Relaxed, |number| Some(number.saturating_add(1)));
+        let peer = OriginIndex::peer(number.unwrap_or_default());
+        Auth::new(inner, Arc::clone(&self.core), peer)
+    }
+}
+
+impl Core {
+    fn new(session: Arc<Session>, settings: Arc<Settings>) -> Arc<Self> {
+        Arc::new(Self {
+            session,
+            settings,
+            services: AtomicU16::new(0),
+        })
     }
 }
 

@@ -27,16 +27,19 @@ use crate::{
 pub struct Auth<S, P> {
     pub(crate) inner: S,
     pub(crate) core: Arc<Core>,
+    /// Where requests without an authority go.
+    peer: OriginIndex,
     provider: PhantomData<fn() -> P>,
 }
 
 // === impl Auth ===
 
 impl<S, P> Auth<S, P> {
-    pub(crate) fn new(inner: S, core: Arc<Core>) -> Self {
+    pub(crate) fn new(inner: S, core: Arc<Core>, peer: OriginIndex) -> Self {
         Self {
             inner,
             core,
+            peer,
             provider: PhantomData,
         }
     }
@@ -89,7 +92,9 @@ where
         }
         let profile = self.core.session.family().profile();
         match attach::admit(&request, profile, self.core.settings.admission) {
-            Admission::WithToken(origin) => self.call_with_token(request, origin),
+            Admission::WithToken(origin) => {
+                self.call_with_token(request, origin.through(self.peer))
+            }
             Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
             Admission::Refused(error) => ResponseFuture::failed(error, request.headers()),
         }
@@ -136,7 +141,7 @@ impl<S, P> Auth<S, P> {
 
 impl<S: Clone, P> Clone for Auth<S, P> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.core))
+        Self::new(self.inner.clone(), Arc::clone(&self.core), self.peer)
     }
 }
 

@@ -895,3 +895,27 @@ async fn an_origin_judges_its_token_although_another_took_it_before() {
     assert_eq!(status(&service, get()).await, 200);
     assert_eq!(script.exchanges(), 2);
 }
+
+#[tokio::test]
+async fn a_service_whose_peer_refuses_everything_is_no_reason_for_another_service() {
+    let (clock, script) = (ManualClock::new(), script());
+    let layer = layer(&script, &clock).build().unwrap();
+    // As a generated client of gRPC sends them: each service was built for one peer.
+    let path = || Request::get("/thing").body(Empty::<Bytes>::new()).unwrap();
+    let (good_from, server) = good_from();
+    let (hopeless, other) = (layer.layer(refusing_all()), layer.layer(server));
+    assert_eq!(status(&hopeless, path()).await, 401);
+    assert_eq!(status(&other, path()).await, 200);
+    good_from.store(2, SeqCst);
+    assert_eq!(status(&hopeless, path()).await, 401);
+    assert_eq!(status(&other.clone(), path()).await, 200, "revoked");
+    assert_eq!(script.exchanges(), 2);
+    // However many services there are.
+    for _ in 0..70_000 {
+        drop(layer.layer(()));
+    }
+    assert_eq!(status(&layer.layer(refusing_all()), path()).await, 401);
+    assert_eq!(script.exchanges(), 3);
+    assert_eq!(status(&layer.layer(refusing_all()), path()).await, 401);
+    assert_eq!(script.exchanges(), 3);
+}

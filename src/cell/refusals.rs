@@ -29,7 +29,7 @@ struct Brought {
 }
 
 /// An origin whose refusals were not cured. One entry an origin, so there are never more of them
-/// than declared origins and the peer without a name.
+/// than declared origins and peers without a name, which are bounded as well.
 #[derive(Debug)]
 struct Quiet {
     origin: OriginIndex,

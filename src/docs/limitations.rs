@@ -77,9 +77,9 @@
 //! # Servers without a name
 //!
 //! Requests that hold a path only, such as those of a generated gRPC client made by `new`, go to the
-//! one peer that their service was built for. To the layer all such peers are one: where one of them
-//! refuses every token, refusals by the others are left alone for that while as well. Whole
-//! addresses, as a client made by `with_origin` sends them, tell them apart.
+//! one peer that their service was built for, and each service that a layer makes has such a peer of
+//! its own: where one refuses every token, the others still recover. Behind a channel that is balanced
+//! over several endpoints all of them are one peer.
 //!
 //! # Memory only
 //!

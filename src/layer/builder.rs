@@ -232,7 +232,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
         let settings = Arc::new(settings);
         AuthLayer {
             provider,
-            core: Arc::new(Core { session, settings }),
+            core: Core::new(session, settings),
         }
     }
 }

@@ -202,13 +202,26 @@ impl<T: AsRef<str>> From<Vec<T>> for Origins {
 // === impl OriginIndex ===
 
 impl OriginIndex {
-    /// The peer of requests without an authority.
+    /// The peer of requests without an authority, whichever it is.
     pub(crate) const PEER: OriginIndex = OriginIndex(u16::MAX);
+
+    /// The peer of the service with this number. Those beyond the last number share one.
+    pub(crate) fn peer(number: u16) -> Self {
+        Self(u16::MAX - number.min(PEERS - 1))
+    }
+
+    /// This origin, or `peer` where it is whichever peer the service has.
+    pub(crate) fn through(self, peer: Self) -> Self {
+        if self == Self::PEER { peer } else { self }
+    }
 
     pub(crate) const fn number(self) -> u16 {
         self.0
     }
 }
+
+/// Services that are told apart: far more than a process builds, and a bound on what is kept of them.
+const PEERS: u16 = 1024;
 
 /// The port, or the scheme's own where there is none. One that is there and cannot be read
 /// ("host:", "host:99999") is no port.
