@@ -19,7 +19,7 @@ use crate::{
 /// [`PeekLayer`](crate::peek::PeekLayer), or one of your own.
 ///
 /// ```
-/// use tower::{ServiceBuilder, util::MapResponseLayer};
+/// use tower::ServiceBuilder;
 /// use tower_reauth::{AuthLayer, peek::Refused, provider::FixedToken};
 /// # use http_body_util::Full;
 /// # let client = tower::service_fn(|_: http::Request<Full<bytes::Bytes>>| async {
@@ -27,13 +27,13 @@ use crate::{
 /// # });
 /// # let auth = AuthLayer::new(FixedToken::bearer("t0ken").origins(["https://api.example.com"]));
 ///
-/// let told = MapResponseLayer::new(|mut response: http::Response<_>| {
+/// fn told<B>(mut response: http::Response<B>) -> http::Response<B> {
 ///     if response.headers().contains_key("x-session-ended") {
 ///         response.extensions_mut().insert(Refused);
 ///     }
 ///     response
-/// });
-/// let service = ServiceBuilder::new().layer(auth).layer(told).service(client);
+/// }
+/// let service = ServiceBuilder::new().layer(auth).map_response(told).service(client);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused;
