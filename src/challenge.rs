@@ -19,15 +19,16 @@ use crate::{
 /// [`PeekLayer`](crate::peek::PeekLayer), or one of your own.
 ///
 /// ```
+/// use http_body_util::Full;
 /// use tower::ServiceBuilder;
 /// use tower_reauth::{AuthLayer, peek::Refused, provider::FixedToken};
-/// # use http_body_util::Full;
 /// # let client = tower::service_fn(|_: http::Request<Full<bytes::Bytes>>| async {
 /// #     Ok::<_, std::io::Error>(http::Response::new(Full::<bytes::Bytes>::default()))
 /// # });
 /// # let auth = AuthLayer::new(FixedToken::bearer("t0ken").origins(["https://api.example.com"]));
 ///
-/// fn told<B>(mut response: http::Response<B>) -> http::Response<B> {
+/// // With the type of the inner service's body.
+/// fn told(mut response: http::Response<Full<bytes::Bytes>>) -> http::Response<Full<bytes::Bytes>> {
 ///     if response.headers().contains_key("x-session-ended") {
 ///         response.extensions_mut().insert(Refused);
 ///     }
