@@ -84,7 +84,9 @@ impl Record {
     /// A session that starts from `token`.
     pub(super) fn begin(token: HeldToken, after: Option<&Self>, now: Moment) -> Self {
         let lineage = UnixMillis::of(now).get();
-        let lineage = after.map_or(lineage, |it| lineage.max(it.version.lineage + 1));
+        let lineage = after.map_or(lineage, |it| {
+            lineage.max(it.version.lineage.saturating_add(1))
+        });
         let mut seeds = after.map(|it| it.seeds.clone()).unwrap_or_default();
         remember(&mut seeds, token.fingerprint(), SEEDS);
         Self {
@@ -114,7 +116,7 @@ impl Record {
         {
             remember(&mut next.rotated, old.fingerprint(), ROTATED);
         }
-        next.version.revision += 1;
+        next.version.revision = next.version.revision.saturating_add(1);
         next.token = Some(token);
         next.intent = None;
         next.refused = None;

@@ -38,6 +38,13 @@ impl Record {
         next
     }
 
+    /// The record of another login, after this one.
+    #[cfg(test)]
+    pub(crate) fn sample_begun(&self) -> Self {
+        let token = Token::from_refresh_token(Unique::new().as_str());
+        Self::begin(HeldToken::seed(&token, NOW, &profile()), Some(self), NOW)
+    }
+
     /// This record with an open intent.
     pub(crate) fn sample_intended(&self) -> Self {
         let intent = Intent::new(UnixMillis::of(NOW), Duration::from_secs(10), None);

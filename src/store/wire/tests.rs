@@ -133,3 +133,13 @@ fn a_kept_token_has_the_deadlines_that_it_had_when_it_was_new() {
         "the hint"
     );
 }
+
+#[test]
+fn a_record_whose_numbers_are_at_their_end_is_worked_with_all_the_same() {
+    let mut last = Record::sample();
+    last.version.lineage = u64::MAX;
+    last.version.revision = u64::MAX;
+    let last = Record::from_json(last.to_json().unwrap().expose()).unwrap();
+    assert_eq!(last.sample_exchanged().version(), last.version());
+    assert_eq!(last.sample_begun().version().lineage, u64::MAX);
+}
