@@ -4,7 +4,7 @@
 //! the status refuses, where HTTP/2 may carry gRPC, and where the
 //! [profile](crate::provider::Refusal::or_when) asks for it. [`Refused`] says it from within.
 
-use http::{HeaderMap, Response, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
 use http_auth::{ChallengeRef, parser::ChallengeParser};
 
 use crate::{
@@ -50,6 +50,13 @@ pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
         Head::Foreign => refusal.has_status(status) && !lacks_scope_only(headers),
     };
     by_rule || refusal.is_when(status, headers) || response.extensions().get::<Refused>().is_some()
+}
+
+/// Whether `response`, which does not refuse the token, speaks for it. A failure and a limit may come
+/// from before anybody has looked at the token.
+pub(crate) fn speaks_for_it<B>(response: &Response<B>) -> bool {
+    let status = response.status();
+    !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
 
 /// Whether all that is asked of a token is more scope, which a newer one would not have either

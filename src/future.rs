@@ -174,7 +174,9 @@ impl Sent {
         let session = &self.core.session;
         let (generation, origin) = (self.generation, self.origin);
         if !grpc::has_begun(&response) {
-            accepted(session.cell(), generation, origin);
+            if challenge::speaks_for_it(&response) {
+                accepted(session.cell(), generation, origin);
+            }
             return response;
         }
         if session.family().profile().refusal.is_never() {

@@ -73,6 +73,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "attach",
             "cell",
             "challenge",
+            "clock",
             "error",
             // For what it says of time: a request of reqwest has a limit as well.
             "grpc",

@@ -919,3 +919,24 @@ async fn a_service_whose_peer_refuses_everything_is_no_reason_for_another_servic
     assert_eq!(status(&layer.layer(refusing_all()), path()).await, 401);
     assert_eq!(script.exchanges(), 3);
 }
+
+#[tokio::test]
+async fn an_answer_that_may_come_from_before_the_token_was_looked_at_does_not_speak_for_it() {
+    for nothing in [429, 500, 502, 503] {
+        for replays in [false, true] {
+            let (clock, script) = (ManualClock::new(), script());
+            let asked = AtomicUsize::new(0);
+            let server = Server::new(move |_, _| match asked.fetch_add(1, SeqCst) % 2 {
+                0 => StatusCode::UNAUTHORIZED,
+                _ => StatusCode::from_u16(nothing).unwrap(),
+            });
+            let layer = layer(&script, &clock).replay(replays).build().unwrap();
+            let service = layer.layer(server);
+            for _ in 0..4 {
+                let _ignored = status(&service, get()).await;
+                settle().await;
+            }
+            assert_eq!(script.exchanges(), 1, "{nothing} {replays}");
+        }
+    }
+}

@@ -822,3 +822,21 @@ async fn a_call_of_grpc_that_is_refused_before_it_began_is_recovered() {
     assert_eq!(response.extensions().get(), Some(&Replay::Replayed));
     assert_eq!(script.exchanges(), 1);
 }
+
+#[tokio::test]
+async fn an_answer_that_may_come_from_before_the_token_was_looked_at_does_not_speak_for_it() {
+    for way in 0..2 {
+        let asked = AtomicUsize::new(0);
+        let peer = Peer::start(move |_| {
+            let odd = asked.fetch_add(1, Ordering::SeqCst) % 2;
+            status(if odd == 0 { 401 } else { 503 })
+        });
+        let (clock, script, peer) = (ManualClock::new(), script(), peer.await);
+        let layer = scripted(&script, &clock, &peer);
+        let stack = Stack::both(|| layer.clone())[way].clone();
+        for _ in 0..4 {
+            let _ignored = stack.status(get(&peer.url())).await;
+        }
+        assert_eq!(script.exchanges(), 1);
+    }
+}

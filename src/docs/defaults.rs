@@ -41,7 +41,7 @@
 //! | read of a body that may refuse the token | 4 KiB, [settable](crate::peek::PeekLayer::cap) | an error's body has a few hundred bytes |
 //! | exchanges for refusals | 5 in 30 s for each session | an API that refuses everything must not become a load on the vendor |
 //! | quiet after a refusal that was not cured | 30 s, doubling to 5 min, for that origin and generation | one endpoint neither loops nor switches recovery off for the others |
-//! | a refusal of what an exchange for one brought, and nobody has taken since, counts as not cured | for 5 min | that is how an endpoint that refuses everything is told where requests are sent once; one accepted answer ends it |
+//! | a refusal of what an exchange for one brought, and nobody has taken since, counts as not cured | for 5 min | that is how an endpoint that refuses everything is told where requests are sent once; one answer that does not refuse it, and is no 429 or 5xx, ends it |
 //!
 //! # Stores
 //!

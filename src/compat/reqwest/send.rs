@@ -9,6 +9,7 @@ use crate::{
     attach::{self, Admission},
     cell::{Cell, Generation, Snapshot},
     challenge,
+    clock::Moment,
     error::Error,
     grpc::Patience,
     layer::Core,
@@ -53,6 +54,8 @@ struct Sent<'a> {
 
 enum Verdict {
     Accepted,
+    /// It says nothing of the token.
+    Silent,
     Refused,
     Strayed,
 }
@@ -92,8 +95,9 @@ async fn send_with_token<C: Carrier>(
     mut request: Request,
 ) -> Result<Response, C::Error> {
     let cell = core.session.cell();
-    let patience = Patience::within(request.timeout().copied(), cell.now());
-    let snapshot = usable(core, &mut request, &patience).await;
+    let now = cell.now();
+    let patience = Patience::within(request.timeout().copied(), now);
+    let snapshot = usable(core, &mut request, &patience, now).await;
     let snapshot = snapshot.map_err(C::own)?;
     pass_on(&patience, &mut request, cell).map_err(C::own)?;
     let second = Second::of(core, &mut request);
@@ -110,6 +114,7 @@ async fn send_with_token<C: Carrier>(
             cell.accepted(sent.generation, sent.origin);
             Ok(response)
         }
+        Verdict::Silent => Ok(response),
         Verdict::Refused => match second.and_then(Second::hold) {
             Ok(second) => recover(&sent, response, carrier, second, &patience).await,
             Err(why) => {
@@ -159,6 +164,7 @@ async fn recover<C: Carrier>(
     let mut response = carrier.carry(request).await?;
     match again.judge(&mut response) {
         Verdict::Accepted => cell.cured(again.generation, again.origin),
+        Verdict::Silent => {}
         Verdict::Strayed => again.reject(),
         Verdict::Refused => {
             cell.not_cured(again.generation, again.origin);
@@ -188,9 +194,9 @@ async fn usable(
     core: &Core,
     request: &mut Request,
     patience: &Patience,
+    now: Moment,
 ) -> Result<Arc<Snapshot>, Error> {
     let session = &core.session;
-    let now = session.cell().now();
     let snapshot = Arc::clone(&session.cell().load());
     if !snapshot.attention.reached(now) {
         return Ok(snapshot);
@@ -237,13 +243,6 @@ impl Sent<'_> {
             response.extensions_mut().insert(Strayed);
             return Verdict::Strayed;
         }
-        match self.is_refused_by(response) {
-            true => Verdict::Refused,
-            false => Verdict::Accepted,
-        }
-    }
-
-    fn is_refused_by(&self, response: &mut Response) -> bool {
         let refusal = &self.core.session.family().profile().refusal;
         // Borrowed for a moment by a head that the judge knows.
         let mut head = http::Response::new(());
@@ -254,9 +253,13 @@ impl Sent<'_> {
             mem::swap(head.extensions_mut(), response.extensions_mut());
         };
         swap(&mut head, response);
-        let refused = challenge::refuses(&head, refusal);
+        let verdict = match challenge::refuses(&head, refusal) {
+            true => Verdict::Refused,
+            false if challenge::speaks_for_it(&head) => Verdict::Accepted,
+            false => Verdict::Silent,
+        };
         swap(&mut head, response);
-        refused
+        verdict
     }
 
     /// Makes the session newer, if it is not yet, without waiting for it.
