@@ -44,7 +44,7 @@ enum Kind {
     Died { panicked: bool },
     /// The exchange is still under way, longer than a caller waits.
     InProgress,
-    /// The same, longer than this caller said that it waits.
+    /// The request could not be sent within the time that its caller gave it.
     OutOfTime,
     /// The request goes to this origin, which may not see the token.
     Origin(Box<str>),
@@ -133,7 +133,8 @@ impl Error {
         matches!(self.0.kind, Kind::Origin(_))
     }
 
-    /// Whether the exchange was still under way when this caller had waited long enough.
+    /// Whether the exchange was still under way when this caller had waited long enough, or when the
+    /// request's own deadline had passed.
     #[must_use]
     pub fn is_in_progress(&self) -> bool {
         matches!(self.0.kind, Kind::InProgress | Kind::OutOfTime)
@@ -261,7 +262,8 @@ impl fmt::Display for Error {
             ),
             Kind::InProgress => f.write_str("an exchange is still under way; it goes on without this caller"),
             Kind::OutOfTime => f.write_str(
-                "the call's deadline passed while an exchange was under way; it goes on without this caller",
+                "the call's deadline passed before it could be sent; \
+                 an exchange that is under way goes on without this caller",
             ),
             Kind::Origin(origin) => write!(
                 f,

@@ -52,10 +52,11 @@ pub enum LostReply {
 
 /// Which responses of an API say that the token is not good.
 ///
-/// The status decides, and whatever [`or_when`](Self::or_when) finds, with two exceptions. A `WWW-Authenticate` that asks for more *scope* (RFC
-/// 6750, section 3.1) is no refusal of the token: a newer one would not help. And a gRPC call over
-/// HTTP/2 is refused by the gRPC status UNAUTHENTICATED in the headers of its response; where they
-/// hold any gRPC status, that of HTTP is ignored.
+/// The status decides, and whatever [`or_when`](Self::or_when) finds. There are two exceptions. A
+/// status does not count where `WWW-Authenticate` asks for more *scope* only (RFC 6750, section 3.1):
+/// a newer token would not help. And a gRPC call over HTTP/2 is refused by the gRPC status
+/// UNAUTHENTICATED in the headers of its response; where they hold any gRPC status, that of HTTP is
+/// ignored.
 ///
 /// A vendor that says it in a body only needs a [`PeekLayer`](crate::peek::PeekLayer) as well.
 #[derive(Clone)]
@@ -228,20 +229,6 @@ impl Refusal {
         self.statuses.contains(&status)
     }
 }
-
-/// By the statuses; what `or_when` was given is equal to itself only.
-impl PartialEq for Refusal {
-    fn eq(&self, other: &Self) -> bool {
-        let same_when = match (&self.when, &other.when) {
-            (None, None) => true,
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        };
-        same_when && self.is_never == other.is_never && self.statuses == other.statuses
-    }
-}
-
-impl Eq for Refusal {}
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

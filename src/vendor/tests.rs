@@ -11,7 +11,7 @@ use crate::{
         OAuth2,
         harness::{CANARY, Canned, Outcome, exchange, saved, texts},
     },
-    provider::{BoxProvider, FailureKind, LostReply, Profile, ProviderError, Refusal, Rotation},
+    provider::{BoxProvider, FailureKind, LostReply, Profile, ProviderError, Rotation},
     token::Secret,
 };
 

@@ -45,7 +45,7 @@ fn a_key_that_is_no_header_value_sends_nothing() {
 #[test]
 fn the_profile_waits_for_no_refusal() {
     let profile = dressipi().api_key("key").profile();
-    assert_eq!(profile.refusal, Refusal::never());
+    assert!(profile.refusal.is_never());
     assert_eq!(profile.rotation, Rotation::May);
     assert_eq!(profile.lifetime, Some(Duration::from_secs(86_400)));
     assert_origins(&profile, &["https://shop.example:443"]);

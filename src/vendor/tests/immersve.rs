@@ -117,8 +117,11 @@ fn the_profile_knows_both_environments() {
     );
     assert_eq!(live.rotation, Rotation::Must);
     assert_eq!(live.lost_reply_rule(), LostReply::LastResort);
-    assert_eq!(live.refusal, Refusal::default());
-    assert!(!live.refusal.has_status(StatusCode::FORBIDDEN));
+    assert!(live.refusal.has_status(StatusCode::UNAUTHORIZED));
+    assert!(
+        !live.refusal.has_status(StatusCode::FORBIDDEN),
+        "a 403 is never expiry"
+    );
     assert_eq!(live.refresh_lifetime, Some(Duration::from_secs(2_592_000)));
     let session = live.session();
     assert_eq!(

@@ -81,7 +81,7 @@ fn the_profile_counts_on_twelve_hours() {
     assert_eq!(profile.rotation, Rotation::Must);
     assert_eq!(profile.refresh_lifetime, Some(Duration::from_secs(43_200)));
     assert_eq!(profile.lifetime, None);
-    assert_eq!(profile.refusal, Refusal::default());
+    assert!(profile.refusal.has_status(StatusCode::UNAUTHORIZED));
     let other = Marketiger3D::new()
         .base_url("http://127.0.0.1:1/v2")
         .profile();
