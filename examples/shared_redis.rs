@@ -5,11 +5,15 @@
 
 #![expect(clippy::print_stdout, reason = "a program talks to its user")]
 
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::{collections::BTreeSet, env, io, sync::mpsc, thread, time::Duration};
 
 use tower_reauth::oauth2::{ClientAuth, OAuth2};
 use tower_reauth::{AuthLayer, BoxError, Token, store::RedisStore, test_util::SimOauth};
+
+const LIFETIME: Duration = Duration::from_secs(2);
+const MISSING: &str = "there is no redis-server: `apt-get install redis-server`, or by `brew`";
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -17,23 +21,19 @@ async fn main() -> Result<(), BoxError> {
     if let [_, redis, token_url, login] = arguments.as_slice() {
         return replica(redis, token_url, login).await;
     }
-    let mut server = run("redis-server", ["--port", "6390", "--save", ""]).map_err(
-        |_| "there is no redis-server: `apt-get install redis-server` or `brew install redis`",
-    )?;
-    thread::sleep(Duration::from_secs(1));
-    let vendor = SimOauth::builder()
-        .client("app", "secret")
-        .opaque_access_tokens();
-    let vendor = vendor
-        .access_lifetime(Duration::from_secs(2))
-        .start()
-        .await?;
+    let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let port = free.port().to_string();
+    let mut server = run("redis-server", ["--save", "", "--port", &port]).or(Err(MISSING))?;
+    while TcpStream::connect(free).is_err() && server.try_wait()?.is_none() {}
+    let vendor = SimOauth::builder().client("app", "secret");
+    let vendor = vendor.opaque_access_tokens().access_lifetime(LIFETIME);
+    let vendor = vendor.start().await?;
     let (login, (says, heard)) = (vendor.seed().refresh_token, mpsc::channel());
     for number in 1..=3 {
-        let program = env::current_exe()?;
-        let command = ["redis://127.0.0.1:6390", &vendor.token_url(), &login];
-        let output = run(program, command)?.stdout.ok_or("no output")?;
-        let (says, lines) = (says.clone(), io::BufRead::lines(io::BufReader::new(output)));
+        let (redis, token_url) = (format!("redis://{free}"), vendor.token_url());
+        let output = run(env::current_exe()?, [&redis, &token_url, &login])?.stdout;
+        let lines = io::BufRead::lines(io::BufReader::new(output.ok_or("no output")?));
+        let says = says.clone();
         thread::spawn(move || lines.for_each(|line| says.send((number, line)).unwrap_or(())));
     }
     drop(says);
@@ -59,9 +59,12 @@ async fn replica(redis: &str, token_url: &str, login: &str) -> Result<(), BoxErr
         .initial(Token::from_refresh_token(login)) // the same for all three
         .store(RedisStore::new(redis)?)
         .build()?;
-    let mut last = None;
-    for _ in 0..100 {
-        let token = auth.handle().token().await?.access_token().cloned();
+    let (handle, mut last) = (auth.handle(), None);
+    for round in 0..=100 {
+        if round == 100 {
+            handle.shutdown().await; // what is under way is not lost, and shown below
+        }
+        let token = handle.token().await?.access_token().cloned();
         if token != last {
             println!("{}", token.as_ref().map_or("", |it| &it.expose()[..12]));
             last = token;
@@ -72,8 +75,6 @@ async fn replica(redis: &str, token_url: &str, login: &str) -> Result<(), BoxErr
 }
 
 fn run<const N: usize>(program: impl AsRef<std::ffi::OsStr>, with: [&str; N]) -> io::Result<Child> {
-    Command::new(program)
-        .args(with)
-        .stdout(Stdio::piped())
-        .spawn()
+    let mut command = Command::new(program);
+    command.args(with).stdout(Stdio::piped()).spawn()
 }
