@@ -103,6 +103,28 @@ impl AuthHandle {
         self.session.replace(token).await
     }
 
+    /// Has the vendor end the session: a revocation (RFC 7009) or a logout, whatever its provider
+    /// knows. An exchange that is under way ends first; requests may go on meanwhile. Afterwards the
+    /// session is empty, also in its store and for the processes that share it: one that began with a
+    /// login needs another, and one that can begin by itself does so with the next request. At the
+    /// end of a process, [`shutdown`](Self::shutdown) comes first.
+    ///
+    /// Nothing else ever revokes a session, and most should be left to be found by the next process.
+    /// Servers that check access tokens without asking the vendor take them until they expire.
+    ///
+    /// # Errors
+    ///
+    /// *Misconfigured* where the provider knows no way; else the vendor's, or the store's. The session
+    /// then goes on as it was, and it does no harm to call this again. *Login required* where the
+    /// session is over already.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the session may or may not be revoked: call it again.
+    pub async fn revoke(&self) -> Result<(), Error> {
+        self.session.revoke().await
+    }
+
     /// The latest state with its cause, again and again, also for who comes late. This is where an
     /// application learns that it must send its user to log in.
     #[must_use]

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Cell, Floor, Session, Ticket, keeper::Keeper, schedule};
 use crate::{
     clock::Clock,
+    error::Error,
     provider::{ErasedProvider, Profile, ProviderError, Rotation, SessionId, TokenClient},
     token::Token,
 };
@@ -175,6 +176,22 @@ impl Family {
             }
         };
         ticket.land(result);
+    }
+
+    /// Has the vendor end the session, and ends it here if that worked. Dropping this future leaves
+    /// the session as it is.
+    pub(super) async fn revoke(&self, mut ticket: Ticket, id: &SessionId) -> Result<(), Error> {
+        let exchange = ticket.exchange(id, &self.client);
+        let nothing_to_revoke = exchange.last().is_none() && !self.has_store();
+        let revoked = match nothing_to_revoke {
+            true => Ok(()),
+            false => self.provider.revoke(exchange).await,
+        };
+        match &revoked {
+            Ok(()) => ticket.revoked(),
+            Err(_) => ticket.abandon(),
+        }
+        revoked.map_err(Error::exchange)
     }
 
     /// Pays what exchanges left owing, until nothing is owed. One task a cell does so; it outlives

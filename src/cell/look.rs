@@ -103,7 +103,7 @@ impl Cell {
         Some(self.begin(&mut state, &snapshot, ask, now))
     }
 
-    fn begin(
+    pub(super) fn begin(
         self: &Arc<Self>,
         state: &mut State,
         snapshot: &Snapshot,

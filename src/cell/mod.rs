@@ -44,6 +44,7 @@ mod landing;
 mod ledger;
 mod look;
 mod refusals;
+mod revocation;
 mod salvage;
 pub(crate) mod schedule;
 mod session;

@@ -125,6 +125,43 @@ impl Session {
         Ok(())
     }
 
+    /// Has the vendor end the session, and forgets its token. A vendor that takes the access token as
+    /// the proof of who asks gets a good one.
+    pub(crate) async fn revoke(&self) -> Result<(), Error> {
+        let revocation = async {
+            match self.revoke_once().await {
+                Err(error) if error.is_login_required() => {
+                    self.fetch(Need::Asked).await?;
+                    self.revoke_once().await
+                }
+                revoked => revoked,
+            }
+        };
+        self.patiently(Duration::MAX, revocation).await
+    }
+
+    async fn revoke_once(&self) -> Result<(), Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::no_runtime())?;
+        let ticket = loop {
+            match self.cell.begin_revocation() {
+                Ok(ticket) => break ticket,
+                Err(under_way) => drop(under_way.await),
+            }
+        };
+        let cell = Arc::clone(&self.cell);
+        let family = Arc::clone(&self.family);
+        let id = self.id.clone();
+        // In a task of its own, as an exchange is: whoever asked for it may be gone.
+        let task = runtime.spawn(async move {
+            let revoked = family.revoke(ticket, &id).await;
+            family.keeper.nudge();
+            Handle::current().spawn(async move { family.settle(&cell, &id).await });
+            revoked
+        });
+        task.await
+            .unwrap_or_else(|died| Err(Error::died(died.is_panic())))
+    }
+
     /// Begins nothing more, waits for what is under way, and sees that what is owed is paid: the
     /// task that was at it may have died.
     pub(crate) async fn shut_down(&self) {

@@ -92,6 +92,15 @@ impl Ticket {
         });
     }
 
+    /// Ends the session: the vendor has revoked it.
+    pub(super) fn revoked(mut self) {
+        self.landed = true;
+        self.finish(|cell, state, _, _| {
+            cell.empty(state);
+            Ending::Superseded
+        });
+    }
+
     fn finish(&self, end: impl FnOnce(&Cell, &mut State, &Ask, Moment) -> Ending) {
         let cell = &self.cell;
         let now = cell.now();

@@ -28,6 +28,7 @@ pub(crate) trait ErasedProvider: Send + Sync {
         session: &'a SessionId,
         token: &'a Token,
     ) -> Boxed<'a, Result<(), ProviderError>>;
+    fn revoke(&self, exchange: Exchange) -> Boxed<'_, Result<(), ProviderError>>;
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -62,6 +63,10 @@ impl Provider for BoxProvider {
     async fn replace(&self, session: &SessionId, token: &Token) -> Result<(), ProviderError> {
         self.0.replace(session, token).await
     }
+
+    async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
+        self.0.revoke(exchange).await
+    }
 }
 
 impl fmt::Debug for BoxProvider {
@@ -91,5 +96,9 @@ impl<P: Provider> ErasedProvider for P {
         token: &'a Token,
     ) -> Boxed<'a, Result<(), ProviderError>> {
         Box::pin(Provider::replace(self, session, token))
+    }
+
+    fn revoke(&self, exchange: Exchange) -> Boxed<'_, Result<(), ProviderError>> {
+        Box::pin(Provider::revoke(self, exchange))
     }
 }

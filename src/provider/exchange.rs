@@ -8,7 +8,7 @@ use crate::{
     token::{Secret, Token},
 };
 
-/// One request for a token: everything that a provider may need to know, owned.
+/// One request for a token, or for its end: everything that a provider may need to know, owned.
 ///
 /// ```
 /// # use tower_reauth::{Token, provider::{Exchange, provider_fn}};
@@ -56,7 +56,7 @@ pub enum Reason {
     Refused,
     /// The refresh token of an idle session would die.
     KeepAlive,
-    /// The application asked for a newer one.
+    /// The application asked for a newer one, or for the end of the session.
     Asked,
 }
 

@@ -127,4 +127,21 @@ pub trait Provider: Send + Sync + 'static {
         let _ = (session, token);
         async { Ok(()) }
     }
+
+    /// Has the vendor end the session whose token is `exchange.last()`: a revocation (RFC 7009), a
+    /// logout. Called by [`AuthHandle::revoke`](crate::handle::AuthHandle::revoke) and by nothing
+    /// else, while no exchange is under way.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the session goes on. *Refused* means that the access token was not
+    /// taken as the proof of who asks: it is exchanged, and this called once more.
+    fn revoke(&self, exchange: Exchange) -> impl Future<Output = Result<(), ProviderError>> + Send {
+        let _ = exchange;
+        async {
+            Err(ProviderError::misconfigured(
+                "this provider has no way to revoke a session: its tokens live until they expire",
+            ))
+        }
+    }
 }

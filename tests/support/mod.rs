@@ -42,6 +42,9 @@ struct Inner {
     gate: Semaphore,
     gated: bool,
     asked: Mutex<Vec<Asked>>,
+    /// The access tokens that were revoked.
+    revoked: Mutex<Vec<String>>,
+    revocations_fail: AtomicUsize,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
 }
@@ -76,6 +79,8 @@ impl Script {
             gate: Semaphore::new(0),
             gated,
             asked: Mutex::default(),
+            revoked: Mutex::default(),
+            revocations_fail: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
         }))
@@ -127,6 +132,16 @@ impl Script {
             .collect()
     }
 
+    /// The access tokens that were revoked, or were to be.
+    pub fn revoked(&self) -> Vec<String> {
+        self.0.revoked.lock().unwrap().clone()
+    }
+
+    /// The next `n` revocations fail.
+    pub fn fail_revocations(&self, n: usize) {
+        self.0.revocations_fail.store(n, Ordering::SeqCst);
+    }
+
     /// How many hold on to this vendor, this handle of the test's included.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
@@ -160,14 +175,7 @@ impl Provider for Script {
             asked.len()
         };
         let _flying = Flying::new(inner);
-        if inner.gated {
-            inner
-                .gate
-                .acquire()
-                .await
-                .expect("the gate is never closed")
-                .forget();
-        }
+        inner.pass().await;
         let scripted = inner.answers.lock().unwrap().pop_front();
         let answer = scripted.unwrap_or_else(|| inner.usual.lock().unwrap().clone());
         answer(number)
@@ -175,6 +183,32 @@ impl Provider for Script {
 
     fn profile(&self) -> Profile {
         self.0.profile.lock().unwrap().clone()
+    }
+
+    async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
+        let access = exchange.last().and_then(Token::access_token);
+        let access = access.map_or("", |access| access.expose()).to_owned();
+        self.0.revoked.lock().unwrap().push(access);
+        let _flying = Flying::new(&self.0);
+        self.0.pass().await;
+        let fails = |n: usize| n.checked_sub(1);
+        let failing = &self.0.revocations_fail;
+        match failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {
+            Ok(_) => Err(ProviderError::transient("not now")),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Inner {
+    async fn pass(&self) {
+        if self.gated {
+            self.gate
+                .acquire()
+                .await
+                .expect("the gate is never closed")
+                .forget();
+        }
     }
 }
 
