@@ -35,6 +35,8 @@ pub struct Record {
     pub(super) seeds: Vec<Fingerprint>,
     /// The refresh tokens that were rotated away last.
     pub(super) rotated: Vec<Fingerprint>,
+    /// The application had the session revoked, and nothing is left of its tokens.
+    pub(super) ended: bool,
     /// The whole record, encrypted. Then this is what may be known of it without the key: its
     /// version, its intent and the pause that a vendor asked for.
     pub(super) sealed: Option<Secret>,
@@ -100,6 +102,7 @@ impl Record {
             not_before: None,
             seeds,
             rotated: after.map(|it| it.rotated.clone()).unwrap_or_default(),
+            ended: false,
             sealed: None,
             unknown: after.map(|it| it.unknown.clone()).unwrap_or_default(),
         }
@@ -108,19 +111,30 @@ impl Record {
     /// The record after an exchange that brought `token`: newer by one, with no intent and nothing
     /// held against it.
     pub(super) fn exchanged(&self, token: HeldToken) -> Self {
+        self.followed_by(Some(token))
+    }
+
+    /// The record after its session was revoked: newer by one, so that no save of an earlier
+    /// exchange lands any more. The tokens are gone, and known by their fingerprints.
+    pub(super) fn ended(&self) -> Self {
+        Self {
+            ended: true,
+            ..self.followed_by(None)
+        }
+    }
+
+    fn followed_by(&self, token: Option<HeldToken>) -> Self {
         let mut next = self.clone();
-        if let Some(old) = self
-            .token
-            .as_ref()
-            .filter(|old| !old.same_credential(&token))
-        {
+        let stays = |old: &&HeldToken| token.as_ref().is_some_and(|it| old.same_credential(it));
+        if let Some(old) = self.token.as_ref().filter(|old| !stays(old)) {
             remember(&mut next.rotated, old.fingerprint(), ROTATED);
         }
         next.version.revision = next.version.revision.saturating_add(1);
-        next.token = Some(token);
+        next.token = token;
         next.intent = None;
         next.refused = None;
         next.not_before = None;
+        next.ended = false;
         next
     }
 

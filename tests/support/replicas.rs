@@ -57,6 +57,9 @@ struct Book {
     /// Those that were exchanged.
     spent: Vec<String>,
     spent_twice: usize,
+    /// The tokens that were revoked, and how many revocations are not to work.
+    revoked: Vec<String>,
+    revocations_fail: usize,
     /// What each exchange was given to be over.
     allowed: Vec<Duration>,
 }
@@ -70,7 +73,8 @@ pub enum Act {
     HoldUnsent,
     /// It was processed, and the reply is lost.
     LoseReply,
-    /// It was processed, and the answer comes when [`Vendor::open`] lets it go.
+    /// It was processed, and the answer comes when [`Vendor::open`] lets it go. A revocation is
+    /// processed then.
     HoldReply,
     Refuse,
     Throttle(Duration),
@@ -146,6 +150,16 @@ impl Vendor {
         self.0.book.lock().unwrap().arrived.clone()
     }
 
+    /// The refresh tokens that were revoked, and with them their logins.
+    pub fn revoked(&self) -> Vec<String> {
+        self.0.book.lock().unwrap().revoked.clone()
+    }
+
+    /// The next `n` revocations do not work.
+    pub fn fail_revocations(&self, n: usize) {
+        self.0.book.lock().unwrap().revocations_fail = n;
+    }
+
     pub fn spent_twice(&self) -> usize {
         self.0.book.lock().unwrap().spent_twice
     }
@@ -198,6 +212,9 @@ impl Provider for Vendor {
                     return Err(ProviderError::misconfigured("no such client"));
                 }
                 Some(Act::HoldUnsent) => (act, Token::new("none")),
+                _ if book.revoked.iter().any(|it| of_one_login(it, &spent)) => {
+                    return Err(ProviderError::refused("it was revoked"));
+                }
                 _ if twice => {
                     book.spent_twice += 1;
                     return Err(ProviderError::refused("it was spent before"));
@@ -235,6 +252,28 @@ impl Provider for Vendor {
     fn profile(&self) -> Profile {
         self.0.profile.clone()
     }
+
+    async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
+        let token = exchange.refresh_token()?.expose().to_owned();
+        let held = {
+            let mut book = self.0.book.lock().unwrap();
+            let held = matches!(book.acts.front(), Some(Act::HoldReply));
+            if held {
+                book.acts.pop_front();
+            }
+            held
+        };
+        if held {
+            self.0.gate.acquire().await.expect("never closed").forget();
+        }
+        let mut book = self.0.book.lock().unwrap();
+        if book.revocations_fail > 0 {
+            book.revocations_fail -= 1;
+            return Err(ProviderError::transient("no connection"));
+        }
+        book.revoked.push(token);
+        Ok(())
+    }
 }
 
 pub fn access(login: usize, number: usize) -> String {
@@ -243,6 +282,10 @@ pub fn access(login: usize, number: usize) -> String {
 
 pub fn refresh(login: usize, number: usize) -> String {
     format!("refresh-{login}-{number}-3f9a0b7c5d1e2f8a")
+}
+
+fn of_one_login(one: &str, other: &str) -> bool {
+    one.split('-').nth(1) == other.split('-').nth(1)
 }
 
 fn parts() -> SessionParts {

@@ -94,15 +94,28 @@ impl Case<'_> {
         })
     }
 
+    /// How long to wait before looking at the intent of another process again, as long as its
+    /// exchange may be under way.
+    pub(super) fn under_way_elsewhere(&self) -> Option<Duration> {
+        let intent = self.known.open_intent(self.record)?;
+        let deadline = self.deadline_of(&intent);
+        let over = self.known.is_own(&intent) || deadline.reached(self.now);
+        (!over).then(|| deadline.remaining(self.now).min(LOOK_AT_INTENTS_EVERY))
+    }
+
+    fn deadline_of(&self, intent: &Intent) -> Moment {
+        // One that claims to last for longer was written by a clock that has been set since.
+        let deadline = intent.deadline.seen_from(self.now, self.shown);
+        deadline.earliest(self.now.after(LONGEST))
+    }
+
     /// An open intent is waited out, and then answered by the vendor's rule.
     fn answer(&self, intent: &Intent, token: &HeldToken) -> Verdict {
-        let now = self.now;
-        // One that claims to last for longer was written by a clock that has been set since.
-        let deadline = intent.deadline.seen_from(now, self.shown);
-        let deadline = deadline.earliest(now.after(LONGEST));
-        if !self.known.is_own(intent) && !deadline.reached(now) {
-            return Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY));
+        if let Some(pause) = self.under_way_elsewhere() {
+            return Verdict::Wait(pause);
         }
+        let now = self.now;
+        let deadline = self.deadline_of(intent);
         let spend = Spend {
             began_at: intent.began_at.seen_from(now, self.shown),
             deadline,

@@ -19,10 +19,12 @@
 //! | save | the version before; any intent | the next revision, no intent |
 //! | heal | a lower version, or none | the newest that this process knows |
 //! | replace | the version read | a new lineage |
+//! | revoke | the version read | the next revision, without a token |
 
 mod desk;
 mod judge;
 mod owed;
+mod revoke;
 mod seat;
 mod spend;
 mod turn;
@@ -117,6 +119,11 @@ impl<P: Provider> Provider for Stored<P> {
             ProviderError::transient("the new login could not be written to the store")
                 .because(error)
         })
+    }
+
+    async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
+        let seat = self.seat(exchange.session());
+        Turn::new(self, &seat, exchange).revoke().await
     }
 }
 

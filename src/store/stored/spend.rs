@@ -132,16 +132,20 @@ impl<P: Provider> Turn<'_, P> {
     /// Asks the vendor. Gives when it was asked, too.
     async fn ask(&self, spending: &Spending) -> (Result<Token, ProviderError>, Moment) {
         let sent_at = self.now();
-        let last = self.starting_point(spending, sent_at);
+        let last = self.starting_point(spending.base.as_ref(), sent_at);
         let exchange = self
             .exchange
             .going_on_from(last, sent_at.after(self.allowed));
         (self.stored.provider.obtain(exchange).await, sent_at)
     }
 
-    /// The token that is exchanged: the record's, or what the process has without one.
-    fn starting_point(&self, spending: &Spending, now: Moment) -> Option<Token> {
-        let held = spending.base.as_ref().and_then(|base| base.token.as_ref());
+    /// The token that is exchanged: the record's, or what the process has without one. Of a session
+    /// that was revoked it has none.
+    pub(super) fn starting_point(&self, base: Option<&Record>, now: Moment) -> Option<Token> {
+        if base.is_some_and(|base| base.ended) {
+            return None;
+        }
+        let held = base.and_then(|base| base.token.as_ref());
         let in_memory = || {
             let seed = || Some(self.seat.known().seed.as_ref()?.to_token(now));
             self.exchange.last().cloned().or_else(seed)
@@ -152,7 +156,7 @@ impl<P: Provider> Turn<'_, P> {
     /// A reply without a refresh token keeps the old one, which the cell may never have had.
     fn for_cell(&self, token: Token, spending: &Spending, sent_at: Moment) -> Token {
         let of_cell = self.exchange.last().and_then(Token::refresh_token);
-        match self.starting_point(spending, sent_at) {
+        match self.starting_point(spending.base.as_ref(), sent_at) {
             Some(last)
                 if self.stored.profile.rotation != Rotation::Must
                     && last.refresh_token() != of_cell =>

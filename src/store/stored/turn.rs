@@ -1,19 +1,19 @@
 //! One exchange, from the lease to its release.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use super::{
     Stored,
     desk::Sight,
     judge::{Case, Verdict},
     owed,
-    seat::{Meeting, Seat},
+    seat::{Known, Meeting, Seat},
     unreachable_store,
 };
 use crate::{
     clock::Moment,
     provider::{Exchange, Provider, ProviderError, Rotation},
-    store::{Expected, Record, StoreError, Written},
+    store::{Expected, Record, StoreError, Written, unix::UnixMillis},
     token::Token,
 };
 
@@ -27,8 +27,8 @@ pub(super) struct Turn<'a, P> {
 }
 
 /// How far a turn has come.
-pub(super) enum Step {
-    Done(Token),
+pub(super) enum Step<T = Token> {
+    Done(T),
     /// Look again after this.
     Wait(Duration),
     /// The record has changed under our hands.
@@ -55,24 +55,34 @@ impl<'a, P: Provider> Turn<'a, P> {
     }
 
     pub(super) async fn run(&self) -> Result<Token, ProviderError> {
+        match self.to_the_end(|| self.step()).await {
+            Ok(token) => Ok(token),
+            Err(Trouble::Provider(error)) => Err(error),
+            Err(Trouble::Store(error)) => self.without_store(error).await,
+        }
+    }
+
+    /// Takes one step after the other, until one is the last.
+    pub(super) async fn to_the_end<T, F>(&self, step: impl Fn() -> F + Send) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<Step<T>, Trouble>> + Send,
+    {
         let give_up = self.now().after(WAIT_AT_MOST);
         for _ in 0..ROUNDS_AT_MOST {
-            match self.step().await {
-                Ok(Step::Done(token)) => return Ok(token),
-                Ok(Step::Again) => {}
-                Ok(Step::Wait(pause)) => {
+            match step().await? {
+                Step::Done(end) => return Ok(end),
+                Step::Again => {}
+                Step::Wait(pause) => {
                     if give_up.reached(self.now()) {
                         break;
                     }
                     self.stored.desk.sleep(pause).await;
                 }
-                Err(Trouble::Provider(error)) => return Err(error),
-                Err(Trouble::Store(error)) => return self.without_store(error).await,
             }
         }
-        Err(ProviderError::transient(
+        Err(Trouble::Provider(ProviderError::transient(
             "another process holds the session, and does not come to an end",
-        ))
+        )))
     }
 
     async fn step(&self) -> Result<Step, Trouble> {
@@ -87,7 +97,7 @@ impl<'a, P: Provider> Turn<'a, P> {
 
     /// Somebody else has the lease: what they have saved may do already.
     async fn look_from_afar(&self) -> Result<Step, Trouble> {
-        let wait = Step::Wait(POLL.mul_f64(0.5 + fastrand::f64()));
+        let wait = wait_for_lease();
         let sight = self.stored.desk.read(&self.seat.key).await?;
         let now = self.now();
         let mut known = self.seat.known();
@@ -104,14 +114,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         {
             return Ok(wait);
         }
-        let case = Case {
-            record: &record,
-            known: &known,
-            exchange: &self.exchange,
-            profile: &self.stored.profile,
-            now,
-            shown: sight.shown(now),
-        };
+        let case = self.case(&record, &known, sight.shown(now));
         Ok(match case.is_adoptable(token) {
             true => Step::Done(token.to_token(now)),
             false => wait,
@@ -119,6 +122,20 @@ impl<'a, P: Provider> Turn<'a, P> {
     }
 
     async fn under_lease(&self) -> Result<Step, Trouble> {
+        let Some(sight) = self.sees().await? else {
+            return Ok(Step::Again);
+        };
+        match self.judge(&sight) {
+            Verdict::Adopt(token) => Ok(Step::Done(token)),
+            Verdict::Wait(pause) => Ok(Step::Wait(pause)),
+            Verdict::Fail(error) => Err(Trouble::Provider(error)),
+            Verdict::Spend => self.spend(sight).await,
+        }
+    }
+
+    /// What there is to work with: the record, healed where the store has lost it, or the seed that
+    /// begins one. None where somebody has changed it meanwhile.
+    pub(super) async fn sees(&self) -> Result<Option<Sight>, Trouble> {
         let desk = &self.stored.desk;
         let mut sight = desk.read(&self.seat.key).await?;
         let meeting = self.seat.known().meet(sight.record.take());
@@ -126,21 +143,14 @@ impl<'a, P: Provider> Turn<'a, P> {
             Meeting::Current(record) => record,
             Meeting::Lost(expected, newest) => {
                 match desk.write(&self.seat.key, &expected, &newest).await? {
-                    Written::Conflict => return Ok(Step::Again),
+                    Written::Conflict => return Ok(None),
                     Written::Done => self.seat.known().wrote(&newest),
                 }
                 Some(newest)
             }
         };
-        if self.adopts_seed(&mut sight).await? == Written::Conflict {
-            return Ok(Step::Again);
-        }
-        match self.judge(&sight) {
-            Verdict::Adopt(token) => Ok(Step::Done(token)),
-            Verdict::Wait(pause) => Ok(Step::Wait(pause)),
-            Verdict::Fail(error) => Err(Trouble::Provider(error)),
-            Verdict::Spend => self.spend(sight).await,
-        }
+        let adopted = self.adopts_seed(&mut sight).await?;
+        Ok((adopted == Written::Done).then_some(sight))
     }
 
     /// A seed begins a lineage, if the record has never seen it. Before anything is spent.
@@ -168,17 +178,28 @@ impl<'a, P: Provider> Turn<'a, P> {
         let Some(record) = &sight.record else {
             return Verdict::Spend;
         };
-        let now = self.now();
         let known = self.seat.known();
-        let case = Case {
+        let case = self.case(record, &known, sight.shown(self.now()));
+        case.verdict()
+    }
+
+    /// How long to wait, as long as another process may be exchanging the token of this record.
+    pub(super) fn under_way_elsewhere(&self, sight: &Sight) -> Option<Duration> {
+        let record = sight.record.as_ref()?;
+        let known = self.seat.known();
+        let case = self.case(record, &known, sight.shown(self.now()));
+        case.under_way_elsewhere()
+    }
+
+    fn case<'b>(&'b self, record: &'b Record, known: &'b Known, shown: UnixMillis) -> Case<'b> {
+        Case {
             record,
-            known: &known,
+            known,
             exchange: &self.exchange,
             profile: &self.stored.profile,
-            now,
-            shown: sight.shown(now),
-        };
-        case.verdict()
+            now: self.now(),
+            shown,
+        }
     }
 
     /// The store cannot be asked. A credential that does not rotate can be used all the same. One
@@ -226,6 +247,10 @@ impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         Trouble::Store(error)
     }
+}
+
+pub(super) fn wait_for_lease<T>() -> Step<T> {
+    Step::Wait(POLL.mul_f64(0.5 + fastrand::f64()))
 }
 
 const POLL: Duration = Duration::from_millis(100);

@@ -37,6 +37,24 @@ fn a_record_comes_back_whole() {
     assert_eq!(record.seeds.len() + record.rotated.len(), 2);
 }
 
+#[test]
+fn the_end_of_a_session_comes_back_with_no_token_and_its_fingerprint() {
+    let ended = full().ended();
+    let json = ended.to_json().unwrap();
+    assert!(
+        !json.expose().contains("3f9a0b7c5d1e2f8a"),
+        "{}",
+        json.expose()
+    );
+    let read = Record::from_json(json.expose()).unwrap();
+    assert_eq!(read, ended);
+    assert!(read.ended && read.token.is_none());
+    assert!(read.version() > full().version());
+    assert!(read.has_seen(full().token.as_ref().unwrap()));
+    let token = HeldToken::seed(&Token::new("a"), NOW, &Profile::new("acme"));
+    assert!(!read.exchanged(token).ended);
+}
+
 /// What the first release writes. If a change breaks this test, it breaks the sessions of those
 /// who update.
 #[test]

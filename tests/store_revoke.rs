@@ -1,0 +1,286 @@
+//! Sessions in a store that the application ends: everywhere, and for good.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+#[path = "support/replicas.rs"]
+mod replicas;
+mod support;
+
+use replicas::{Act, LIFETIME, Shelf, Vendor, access, pass, refresh, within};
+use support::{secs, settle};
+use tower_reauth::{AuthLayer, Error, Token, provider::LostReply, test_util::ManualClock};
+
+/// One process.
+struct Replica {
+    layer: AuthLayer<Vendor>,
+    clock: ManualClock,
+}
+
+// === impl Replica ===
+
+impl Replica {
+    fn new(vendor: &Vendor, store: &Shelf, clock: &ManualClock, seed: Option<&Token>) -> Self {
+        let builder = vendor.replica(store).keep_idle_sessions_alive(false);
+        let builder = match seed {
+            Some(seed) => builder.initial(seed.clone()),
+            None => builder,
+        };
+        Self {
+            layer: builder.build().unwrap(),
+            clock: clock.clone(),
+        }
+    }
+
+    async fn token(&self) -> Result<String, Error> {
+        let handle = self.layer.handle();
+        let token = within(&self.clock, secs(60), handle.token()).await;
+        let token = token.expect("a caller waits for half a minute at most");
+        token.map(|token| token.access_token().unwrap().expose().to_owned())
+    }
+
+    async fn revoke(&self) -> Result<(), Error> {
+        let handle = self.layer.handle();
+        let revoked = within(&self.clock, secs(60), handle.revoke()).await;
+        revoked.expect("a caller waits for half a minute at most")
+    }
+}
+
+fn stage() -> (ManualClock, Vendor, Shelf, Token) {
+    let clock = ManualClock::new();
+    let vendor = Vendor::rotating(&clock, LostReply::LastResort);
+    let seed = vendor.log_in();
+    (clock, vendor, Shelf::new(), seed)
+}
+
+#[tokio::test]
+async fn store_a_revoked_session_leaves_no_token_behind_and_is_over_for_all() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
+    assert_eq!(one.token().await.unwrap(), access(1, 1));
+    assert_eq!(other.token().await.unwrap(), access(1, 1));
+    one.revoke().await.unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1)]);
+    let record = store.record().await.unwrap();
+    let json = record.to_json().unwrap();
+    assert!(!json.expose().contains("access-"), "{}", json.expose());
+    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    assert!(one.token().await.unwrap_err().is_login_required());
+    // The other has a token that its vendor may still take; when that is dead it finds out.
+    assert_eq!(other.token().await.unwrap(), access(1, 1));
+    clock.advance(LIFETIME);
+    assert!(other.token().await.unwrap_err().is_login_required());
+    assert!(other.layer.handle().status().is_login_required());
+    assert_eq!(
+        vendor.exchanges(),
+        1,
+        "a revoked refresh token is not spent"
+    );
+    // A process that starts later has nothing but the old seed.
+    let late = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
+    assert!(late.token().await.unwrap_err().is_login_required());
+    assert_eq!(vendor.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn store_a_login_after_a_revocation_is_found_by_all() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
+    one.token().await.unwrap();
+    one.revoke().await.unwrap();
+    clock.advance(LIFETIME);
+    assert!(other.token().await.unwrap_err().is_login_required());
+    let login = vendor.log_in();
+    let late = Replica::new(&vendor, &store.another(), &clock, Some(&login));
+    assert_eq!(late.token().await.unwrap(), access(2, 1));
+    pass(&clock, secs(31)).await;
+    assert_eq!(one.token().await.unwrap(), access(2, 1));
+    assert_eq!(other.token().await.unwrap(), access(2, 1));
+    assert_eq!(vendor.spent_twice(), 0);
+}
+
+#[tokio::test]
+async fn store_what_is_revoked_is_the_newest_token_and_not_the_one_in_memory() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
+    one.token().await.unwrap();
+    other.token().await.unwrap();
+    clock.advance(LIFETIME);
+    assert_eq!(other.token().await.unwrap(), access(1, 2));
+    one.revoke().await.unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 2)]);
+}
+
+#[tokio::test]
+async fn store_a_revocation_waits_for_the_exchange_of_another() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    other.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let exchanging = other.layer.handle();
+    tokio::spawn(async move { exchanging.refresh().await });
+    settle().await;
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    pass(&clock, secs(2)).await;
+    assert!(vendor.revoked().is_empty(), "the exchange is under way");
+    vendor.open(1);
+    pass(&clock, secs(2)).await;
+    revoking.await.unwrap().unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 2)]);
+}
+
+#[tokio::test]
+async fn store_a_revocation_waits_for_an_exchange_whose_process_may_have_died() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    let way = store.another();
+    let dead = Replica::new(&vendor, &way, &clock, None);
+    dead.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let exchanging = dead.layer.handle();
+    tokio::spawn(async move { exchanging.refresh().await });
+    settle().await;
+    way.cut(true);
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    // The lease is over by then, the intent is not.
+    pass(&clock, secs(11)).await;
+    assert!(vendor.revoked().is_empty(), "its exchange may be under way");
+    pass(&clock, secs(3)).await;
+    revoking.await.unwrap().unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1)]);
+}
+
+#[tokio::test]
+async fn store_nobody_exchanges_a_token_that_is_being_revoked() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
+    one.token().await.unwrap();
+    other.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    settle().await;
+    let handle = other.layer.handle();
+    let exchanging = tokio::spawn(async move { handle.refresh().await });
+    pass(&clock, secs(15)).await;
+    assert_eq!(vendor.exchanges(), 1, "the lease lasts as long as it takes");
+    vendor.open(1);
+    pass(&clock, secs(2)).await;
+    revoking.await.unwrap().unwrap();
+    assert!(exchanging.await.unwrap().unwrap_err().is_login_required());
+    assert_eq!(vendor.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn store_a_token_that_landed_meanwhile_is_revoked_as_well() {
+    let (clock, vendor, store, seed) = stage();
+    let way = store.another();
+    let one = Replica::new(&vendor, &way, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    other.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    settle().await;
+    // Its lease is lost, and another makes an exchange.
+    way.cut(true);
+    let refreshed = within(&clock, secs(20), other.layer.handle().refresh()).await;
+    refreshed.unwrap().unwrap();
+    way.cut(false);
+    vendor.open(1);
+    pass(&clock, secs(2)).await;
+    revoking.await.unwrap().unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1), refresh(1, 2)]);
+    let json = store.record().await.unwrap().to_json().unwrap();
+    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+}
+
+#[tokio::test]
+async fn store_a_revoked_token_that_somebody_kept_does_not_bring_the_session_back() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    one.revoke().await.unwrap();
+    let kept = Token::from_refresh_token(refresh(1, 1));
+    let late = Replica::new(&vendor, &store.another(), &clock, Some(&kept));
+    assert!(late.token().await.unwrap_err().is_login_required());
+    assert_eq!(vendor.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn store_a_winner_that_was_paused_does_not_bring_a_revoked_session_back() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    let way = store.another();
+    let paused = Replica::new(&vendor, &way, &clock, None);
+    paused.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let exchanging = paused.layer.handle();
+    let exchanging = tokio::spawn(async move { exchanging.refresh().await });
+    settle().await;
+    // Its lease ends, and so does its intent.
+    way.cut(true);
+    let revoked = within(&clock, secs(29), one.layer.handle().revoke()).await;
+    revoked.unwrap().unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1)]);
+    way.cut(false);
+    vendor.open(1);
+    pass(&clock, secs(40)).await;
+    assert!(exchanging.await.unwrap().unwrap_err().is_login_required());
+    let json = store.record().await.unwrap().to_json().unwrap();
+    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+}
+
+#[tokio::test]
+async fn store_a_revocation_that_could_not_be_written_is_owed_and_paid() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    store.fail_writes(3);
+    one.revoke().await.unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1)]);
+    pass(&clock, secs(5)).await;
+    let json = store.record().await.unwrap().to_json().unwrap();
+    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    assert_eq!(vendor.revoked().len(), 1, "the vendor was told once");
+}
+
+#[tokio::test]
+async fn store_without_its_store_a_session_is_not_revoked() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    store.cut(true);
+    assert!(one.revoke().await.unwrap_err().is_transient());
+    assert!(vendor.revoked().is_empty());
+    store.cut(false);
+    assert_eq!(one.token().await.unwrap(), access(1, 1));
+    vendor.fail_revocations(1);
+    assert!(one.revoke().await.unwrap_err().is_transient());
+    assert_eq!(one.token().await.unwrap(), access(1, 1));
+    one.revoke().await.unwrap();
+}
+
+#[tokio::test]
+async fn store_one_that_lost_the_end_of_a_session_is_told_again() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    let before = store.record().await;
+    one.revoke().await.unwrap();
+    store.falls_back_to(before).await;
+    assert!(one.token().await.unwrap_err().is_login_required());
+    let json = store.record().await.unwrap().to_json().unwrap();
+    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    assert_eq!(vendor.exchanges(), 1);
+}
