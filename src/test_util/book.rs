@@ -89,6 +89,11 @@ impl Book {
         let Some(session) = self.refresh.get(token).map(|it| it.session) else {
             return false;
         };
+        self.end(session)
+    }
+
+    /// Ends a session; false if it had ended before.
+    pub(super) fn end(&mut self, session: u64) -> bool {
         !self.has_ended(session) && self.ended.insert(session)
     }
 }

@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Token requests that arrived, faults and all.
+    /// Requests to the token endpoint, and to the one where sessions are ended, that arrived, faults
+    /// and all.
     pub token_requests: u64,
     /// Token requests that were processed and granted, whether or not the answer arrived.
     pub exchanges: u64,
+    /// Sessions that were ended because a client asked for it, whether or not the answer arrived.
+    pub revocations: u64,
     /// The largest number of token requests that were under way at the same time.
     pub in_flight_max: u64,
     /// Exchanges that spent the refresh token and issued another.
@@ -16,7 +19,7 @@ pub struct Counters {
     pub spent_twice: u64,
     /// Sessions that ended because one of their refresh tokens was spent twice.
     pub families_killed: u64,
-    /// Requests to anything but the token endpoint.
+    /// Requests to anything else.
     pub api_requests: u64,
     /// API requests with a good token that were answered with 2xx.
     pub api_answered: u64,

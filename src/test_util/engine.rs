@@ -40,7 +40,8 @@ impl Answer for Core {
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<SimBody>, Abrupt> {
-        if request.uri().path() != self.vendor.token_path() {
+        let path = request.uri().path();
+        if path != self.vendor.token_path() && !self.is_revocation(path) {
             return Ok(self.api(request).await);
         }
         // A vendor that has a request finishes it, even when the client has hung up; hyper would
@@ -147,13 +148,11 @@ impl Core {
     fn process(&self, request: &vendor::Request) -> Response<Bytes> {
         let outcome = match self.complaint(request) {
             Some(it) => Err(Denial::malformed(it, self.vendor.complain(it))),
-            None => self.vendor.exchange(request, &self.sessions),
+            None if self.is_revocation(request.parts.uri.path()) => self.revoke(request),
+            None => self.exchange(request),
         };
         match outcome {
-            Ok(reply) => {
-                self.tally.count(|it| it.exchanges += 1);
-                reply
-            }
+            Ok(reply) => reply,
             Err(denial) => {
                 if let Some(complaint) = denial.complaint {
                     self.tally.malformed(complaint);
@@ -161,6 +160,25 @@ impl Core {
                 *denial.reply
             }
         }
+    }
+
+    fn exchange(&self, request: &vendor::Request) -> Result<Response<Bytes>, Denial> {
+        let reply = self.vendor.exchange(request, &self.sessions)?;
+        self.tally.count(|it| it.exchanges += 1);
+        Ok(reply)
+    }
+
+    fn revoke(&self, request: &vendor::Request) -> Result<Response<Bytes>, Denial> {
+        let (session, reply) = self.vendor.revoke(request, &self.sessions)?;
+        if let Some(session) = session {
+            self.sessions.revoke(session);
+            self.tally.count(|it| it.revocations += 1);
+        }
+        Ok(reply)
+    }
+
+    fn is_revocation(&self, path: &str) -> bool {
+        self.vendor.revocation_path() == Some(path)
     }
 
     /// What is wrong with a token request for any vendor.

@@ -12,12 +12,13 @@ use super::{
     builder::{DAY, MINUTE, SimBuilder, launch},
     sessions::{RefreshStyle, Sessions},
     simulator::Simulator,
-    vendor::{Denial, Reception, Request, Vendor},
+    vendor::{Denial, Reception, Request, Revoked, Vendor},
     wire,
 };
 
 /// Immersve, simulated: `POST /auth/token` in JSON with the `Origin` header, single-use refresh
-/// tokens that are JWTs, refusals as 403 with an error code.
+/// tokens that are JWTs, refusals as 403 with an error code. `POST /auth/logout` with a good access
+/// token ends its session.
 ///
 /// Access tokens live for 20 minutes and refresh tokens for 30 days, as the vendor documents. Every
 /// other path is API and wants `Authorization: Bearer`; it echoes `x-account-id`. `/forbidden`
@@ -156,6 +157,21 @@ impl Vendor for ImmersveOptions {
         Ok(wire::json(StatusCode::OK, &reply))
     }
 
+    fn revocation_path(&self) -> Option<&'static str> {
+        Some("/auth/logout")
+    }
+
+    fn revoke(&self, request: &Request, sessions: &Sessions) -> Result<Revoked, Denial> {
+        let token = wire::bearer(request.headers());
+        match token.filter(|it| sessions.check_access(it).is_ok()) {
+            Some(token) => Ok((
+                sessions.of_access(token),
+                wire::json(StatusCode::OK, &json!({})),
+            )),
+            None => Err(Denial::refused(unauthorized())),
+        }
+    }
+
     fn complain(&self, complaint: &str) -> Response<Bytes> {
         invalid_input("", complaint)
     }
@@ -172,8 +188,7 @@ impl Vendor for ImmersveOptions {
         let token = wire::bearer(&request.headers);
         let good = token.is_some_and(|it| sessions.check_access(it).is_ok());
         if !good || refuse {
-            let reason = "The token is missing, expired or invalid";
-            return Reception::Refused(error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", reason));
+            return Reception::Refused(unauthorized());
         }
         if request.uri.path() == "/forbidden" {
             let reason = "A business rule is against it";
@@ -210,6 +225,11 @@ fn malformed(path: &str, complaint: String) -> Denial {
 
 fn refused(code: &str, reason: &str) -> Denial {
     Denial::refused(error(StatusCode::FORBIDDEN, code, reason))
+}
+
+fn unauthorized() -> Response<Bytes> {
+    let reason = "The token is missing, expired or invalid";
+    error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", reason)
 }
 
 fn error(status: StatusCode, code: &str, reason: &str) -> Response<Bytes> {

@@ -15,15 +15,15 @@ use super::{
     rotation::{Rotation, Turns},
     sessions::{AccessStyle, Sessions},
     simulator::Simulator,
-    vendor::{Denial, Reception, Request, Vendor},
+    vendor::{Denial, Reception, Request, Revoked, Vendor},
     wire::{self, Form},
 };
 
 /// A plain OAuth 2.0 server (RFC 6749) and an API behind bearer tokens (RFC 6750).
 ///
 /// `POST /token` serves `client_credentials`, without a refresh token in the reply, and
-/// `refresh_token`. The client authenticates by Basic or in the body, never both. Every other path
-/// is API: 401 with `invalid_token` for a dead token, 401 without an error code for none, and 403
+/// `refresh_token`; `POST /revoke` ends the session of a token, and thereby its access tokens (RFC
+/// 7009). The client authenticates by Basic or in the body, never both. Every other path is API: 401 with `invalid_token` for a dead token, 401 without an error code for none, and 403
 /// `insufficient_scope` at `/scoped` whatever the token.
 ///
 /// Access tokens live for an hour and refresh tokens for 30 days. A refresh token spent twice ends
@@ -68,6 +68,12 @@ impl SimOauth {
             scope: "read write".into(),
         };
         SimBuilder::new(options, HOUR, 30 * DAY)
+    }
+
+    /// The URL of the revocation endpoint.
+    #[must_use]
+    pub fn revocation_url(&self) -> String {
+        self.base_url() + "/revoke"
     }
 
     /// The one client's id; unless it is set, one that has to be encoded.
@@ -155,13 +161,7 @@ impl Vendor for OauthOptions {
     }
 
     fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
-        let form = Form::parse(request.headers(), &request.body).map_err(invalid_request)?;
-        let by_header = request.headers().contains_key(AUTHORIZATION);
-        match self.client.authenticate(request.headers(), &form) {
-            Ok(true) => {}
-            Ok(false) => return Err(Denial::refused(invalid_client(by_header))),
-            Err(complaint) => return Err(invalid_request(complaint)),
-        }
+        let form = self.authenticated_form(request)?;
         let scope = self.granted_scope(&form)?;
         let (access, refresh) = match form.require("grant_type").map_err(invalid_request)? {
             "client_credentials" => (sessions.access_only(), None),
@@ -169,6 +169,23 @@ impl Vendor for OauthOptions {
             _ => return Err(Denial::refused(error("unsupported_grant_type"))),
         };
         Ok(self.granted(access, refresh, scope, sessions.access_lifetime()))
+    }
+
+    fn revocation_path(&self) -> Option<&'static str> {
+        Some("/revoke")
+    }
+
+    fn revoke(&self, request: &Request, sessions: &Sessions) -> Result<Revoked, Denial> {
+        let form = self.authenticated_form(request)?;
+        let token = form.require("token").map_err(invalid_request)?;
+        let session = sessions
+            .of_refresh(token)
+            .or_else(|| sessions.of_access(token));
+        // A token that nobody knows is as good as revoked (section 2.2).
+        Ok((
+            session,
+            wire::reply(StatusCode::OK, "text/plain", String::new()),
+        ))
     }
 
     fn complain(&self, _complaint: &str) -> Response<Bytes> {
@@ -196,6 +213,16 @@ impl Vendor for OauthOptions {
 }
 
 impl OauthOptions {
+    fn authenticated_form(&self, request: &Request) -> Result<Form, Denial> {
+        let form = Form::parse(request.headers(), &request.body).map_err(invalid_request)?;
+        let by_header = request.headers().contains_key(AUTHORIZATION);
+        match self.client.authenticate(request.headers(), &form) {
+            Ok(true) => Ok(form),
+            Ok(false) => Err(Denial::refused(invalid_client(by_header))),
+            Err(complaint) => Err(invalid_request(complaint)),
+        }
+    }
+
     fn refresh(
         &self,
         form: &Form,

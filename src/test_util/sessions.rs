@@ -169,6 +169,21 @@ impl Sessions {
         self.lock().refresh.clear();
     }
 
+    /// The session of a refresh token, however dead that is.
+    pub(super) fn of_refresh(&self, token: &str) -> Option<u64> {
+        self.lock().refresh.get(token).map(|it| it.session)
+    }
+
+    /// The session of an access token, however dead that is.
+    pub(super) fn of_access(&self, token: &str) -> Option<u64> {
+        self.find_access(&self.lock(), token).map(|it| it.session)
+    }
+
+    /// Ends one session, as its client asked.
+    pub(super) fn revoke(&self, session: u64) {
+        self.lock().end(session);
+    }
+
     pub(super) fn revoke_sessions(&self) {
         let mut book = self.lock();
         book.ended_below = book.next_session;

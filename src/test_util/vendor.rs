@@ -7,11 +7,25 @@ use super::sessions::Sessions;
 
 /// What differs between the simulators.
 pub(super) trait Vendor: fmt::Debug + Send + Sync + 'static {
-    /// The path of the token endpoint; everything else is API.
+    /// The path of the token endpoint.
     fn token_path(&self) -> &'static str;
+
+    /// The path where clients have their sessions ended, if there is one. Everything else is API.
+    fn revocation_path(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Processes a POST to the token endpoint.
     fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial>;
+
+    /// Processes a POST to that other path. Gives the session to be ended, if the request means one,
+    /// and the answer.
+    fn revoke(&self, _request: &Request, _sessions: &Sessions) -> Result<Revoked, Denial> {
+        Err(Denial::malformed(
+            "no sessions are ended here",
+            self.complain(""),
+        ))
+    }
 
     /// The answer to a request that is wrong in a way that no vendor documents.
     fn complain(&self, complaint: &str) -> Response<Bytes>;
@@ -28,6 +42,9 @@ pub(super) struct Request {
     pub(super) parts: Parts,
     pub(super) body: Bytes,
 }
+
+/// A session to be ended, and the answer to who asked for it.
+pub(super) type Revoked = (Option<u64>, Response<Bytes>);
 
 /// Why a token request was not granted, and what it is told.
 pub(super) struct Denial {

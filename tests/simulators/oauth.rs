@@ -272,3 +272,42 @@ async fn debug_shows_no_client_secret() -> Result<()> {
     assert!(!format!("{:?}", SimOauth::builder()).contains("s3cret"));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_revoked_token_takes_its_session_along_and_an_unknown_one_is_no_error() -> Result<()> {
+    let sim = SimOauth::start().await?;
+    let authorization = basic(sim.client_id(), sim.client_secret());
+    let headers = [("authorization", &*authorization)];
+    for by_refresh_token in [true, false] {
+        let seed = sim.seed();
+        let other = sim.seed();
+        let token = match by_refresh_token {
+            true => &seed.refresh_token,
+            false => &seed.access_token,
+        };
+        let form = [("token", &**token)];
+        assert_eq!(
+            post_form(sim.revocation_url(), &headers, &form)
+                .await?
+                .status,
+            200
+        );
+        assert_eq!(call(&sim, "/api", &seed.access_token).await?.status, 401);
+        assert_eq!(refresh(&sim, &seed.refresh_token).await?.status, 400);
+        assert_eq!(call(&sim, "/api", &other.access_token).await?.status, 200);
+    }
+    let unknown = post_form(sim.revocation_url(), &headers, &[("token", "unknown")]).await?;
+    assert_eq!(unknown.status, 200);
+    let stranger = post_form(sim.revocation_url(), &[], &[("token", "unknown")]).await?;
+    assert_eq!(stranger.status, 400);
+    let counters = sim.counters();
+    assert_eq!(
+        (
+            counters.revocations,
+            counters.exchanges,
+            counters.families_killed
+        ),
+        (2, 0, 0)
+    );
+    Ok(())
+}

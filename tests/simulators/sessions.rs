@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::Value;
 use tower_reauth::test_util::{ManualClock, SimImmersve};
 
-use super::{JSON, Result, call, exchange, get, send};
+use super::{JSON, Result, call, exchange, get, post_json, send};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -152,6 +152,25 @@ async fn revoked_sessions_are_dead() -> Result<()> {
     let newer = sim.seed();
     assert_eq!(call(&sim, &newer.access_token).await?.status, 200);
     assert_eq!(sim.counters().families_killed, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_logout_needs_a_good_access_token_and_ends_its_session() -> Result<()> {
+    let (_clock, sim) = manual().await?;
+    let (seed, other) = (sim.seed(), sim.seed());
+    let logout = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let url = sim.base_url() + "/auth/logout";
+        post_json(url, &[("authorization", &bearer)], serde_json::json!({})).await
+    };
+    assert_eq!(logout("nobody's").await?.status, 401);
+    assert_eq!(logout(&seed.access_token).await?.status, 200);
+    assert_eq!(call(&sim, &seed.access_token).await?.status, 401);
+    assert_eq!(exchange(&sim, &seed.refresh_token).await?.status, 403);
+    assert_eq!(logout(&seed.access_token).await?.status, 401);
+    assert_eq!(call(&sim, &other.access_token).await?.status, 200);
+    assert_eq!(sim.counters().revocations, 1);
     Ok(())
 }
 
