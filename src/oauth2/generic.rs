@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{
-    ClientAuth, client_credentials, refresh_token,
+    ClientAuth, client_credentials, refresh_token, revocation,
     wire::{self, Endpoint, Grant, Names},
 };
 use crate::{
@@ -23,8 +23,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct OAuth2 {
     endpoint: Endpoint,
-    client_id: String,
-    client_auth: ClientAuth,
+    pub(super) revocation: Option<Endpoint>,
+    pub(super) client_id: String,
+    pub(super) client_auth: ClientAuth,
     grant: Grant,
     scope: String,
     /// No secrets, but nobody knows that: they are not shown either.
@@ -39,6 +40,7 @@ impl OAuth2 {
     pub(super) fn new(token_endpoint: &str, client_id: String, grant: Grant) -> Self {
         Self {
             endpoint: Endpoint::whole(token_endpoint),
+            revocation: None,
             client_id,
             client_auth: ClientAuth::None,
             grant,
@@ -206,6 +208,12 @@ impl Provider for OAuth2 {
         let request = self.request(&exchange)?;
         let reply = exchange.client().send(request).await?;
         self.read(&reply)
+    }
+
+    async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
+        let request = self.revocation_request(&exchange)?;
+        let reply = exchange.client().send(request).await?;
+        revocation::read(&reply)
     }
 
     fn profile(&self) -> Profile {

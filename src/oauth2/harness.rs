@@ -2,6 +2,7 @@
 
 use std::{
     error::Error as _,
+    fmt,
     future::Future,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -33,8 +34,8 @@ pub(crate) struct Canned {
 
 /// What came of one exchange.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) result: Result<Token, ProviderError>,
+pub(crate) struct Outcome<T = Token> {
+    pub(crate) result: Result<T, ProviderError>,
     pub(crate) request: Option<Request<Bytes>>,
 }
 
@@ -46,6 +47,24 @@ pub(crate) const SENT_AT: Moment =
 
 /// Plays `canned` to `provider`, which refreshes a session that `last` is the last token of.
 pub(crate) fn exchange(provider: &impl Provider, last: Option<Token>, canned: &Canned) -> Outcome {
+    play(provider, last, canned, |exchange| provider.obtain(exchange))
+}
+
+/// Plays `canned` to `provider`, which has the session revoked that `last` is the last token of.
+pub(crate) fn revoke(
+    provider: &impl Provider,
+    last: Option<Token>,
+    canned: &Canned,
+) -> Outcome<()> {
+    play(provider, last, canned, |exchange| provider.revoke(exchange))
+}
+
+fn play<T: fmt::Debug, F: Future<Output = Result<T, ProviderError>>>(
+    provider: &impl Provider,
+    last: Option<Token>,
+    canned: &Canned,
+    ask: impl FnOnce(Exchange) -> F,
+) -> Outcome<T> {
     let player = Arc::new(Player {
         canned: canned.clone(),
         request: Mutex::default(),
@@ -59,7 +78,7 @@ pub(crate) fn exchange(provider: &impl Provider, last: Option<Token>, canned: &C
         session: provider.profile().session(),
         client: TokenClient::new(player.clone(), clock),
     });
-    let result = at_once(provider.obtain(exchange));
+    let result = at_once(ask(exchange));
     if let Err(error) = &result {
         assert_shows_no_secret(error);
     }
@@ -132,13 +151,15 @@ impl Canned {
 
 impl Outcome {
     #[track_caller]
-    pub(crate) fn error(self) -> ProviderError {
-        self.result.expect_err("an error")
-    }
-
-    #[track_caller]
     pub(crate) fn token(self) -> Token {
         self.result.expect("a token")
+    }
+}
+
+impl<T: fmt::Debug> Outcome<T> {
+    #[track_caller]
+    pub(crate) fn error(self) -> ProviderError {
+        self.result.expect_err("an error")
     }
 
     #[track_caller]

@@ -29,6 +29,7 @@ mod client_auth;
 mod client_credentials;
 mod generic;
 mod refresh_token;
+mod revocation;
 pub(crate) mod wire;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use http::{
 
 use super::{
     ClientAuth, OAuth2,
-    harness::{CANARY, Canned, SENT_AT, exchange, saved, texts},
+    harness::{CANARY, Canned, SENT_AT, exchange, revoke, saved, texts},
 };
 use crate::{
     Provider, Token,
@@ -304,4 +304,79 @@ fn the_profile_is_what_the_settings_say() {
         (profile.rotation, profile.lost_reply_rule()),
         (Rotation::Must, grace)
     );
+}
+
+#[test]
+fn what_is_revoked_is_the_refresh_token_and_the_access_token_where_there_is_no_other() {
+    let session = session()
+        .client_auth(ClientAuth::Post("canary%".into()))
+        .revocation_endpoint("https://id.example/revoke")
+        .scope(["a"])
+        .extra("audience", "api");
+    let pair = Some(Token::from_pair("canary.access", "canary/old"));
+    let request = revoke(&session, pair, &Canned::new(200, "")).request();
+    assert_eq!(request.method(), Method::POST);
+    assert_eq!(request.uri(), "https://id.example/revoke");
+    assert_eq!(
+        request.body(),
+        "token=canary%2Fold&token_type_hint=refresh_token\
+         &client_id=client+id&client_secret=canary%25"
+    );
+    let client = client().revocation_endpoint("https://id.example/revoke");
+    let access = Some(Token::new("canary.access"));
+    let request = revoke(&client, access, &Canned::new(200, "")).request();
+    assert_eq!(
+        request.headers()[AUTHORIZATION],
+        "Basic Y2xpZW50K2lkOmNhbmFyeSUyNQ=="
+    );
+    assert_eq!(
+        request.body(),
+        "token=canary.access&token_type_hint=access_token"
+    );
+}
+
+#[test]
+fn the_answers_to_a_revocation_mean_what_the_standard_says() {
+    let provider = session().revocation_endpoint("https://id.example/revoke");
+    let answer = |canned: &Canned| revoke(&provider, seed(), canned);
+    // The status is the answer, whatever is in the body or left of it.
+    for body in ["", "canary", "{"] {
+        answer(&Canned::new(200, body)).result.expect("revoked");
+        let broken = Canned::new(200, body).broken_off();
+        answer(&broken).result.expect("revoked");
+    }
+    let busy = Canned::new(503, "canary").header("retry-after", "7");
+    let error = answer(&busy).error();
+    assert_eq!(error.kind(), FailureKind::Transient);
+    assert_eq!(error.delay(), Some(Duration::from_secs(7)));
+    let failed = answer(&Canned::new(500, "canary")).error();
+    assert_eq!(failed.kind(), FailureKind::UnknownOutcome);
+    for code in [
+        "unsupported_token_type",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+    ] {
+        let said = format!(r#"{{"error":"{code}","error_description":"canary"}}"#);
+        let error = answer(&Canned::new(400, said)).error();
+        assert_eq!(
+            error.kind(),
+            FailureKind::Misconfigured,
+            "{code}: never the session"
+        );
+    }
+}
+
+#[test]
+fn a_revocation_without_an_endpoint_names_the_setting() {
+    let reply = Canned::new(200, "");
+    let missing = revoke(&session(), seed(), &reply);
+    assert!(missing.request.is_none());
+    let error = missing.error();
+    assert_eq!(error.kind(), FailureKind::Misconfigured);
+    assert!(error.to_string().contains("revocation_endpoint"), "{error}");
+    let bad = session().revocation_endpoint("id.example/canary");
+    let error = revoke(&bad, seed(), &reply).error();
+    assert!(error.to_string().contains("revocation endpoint"), "{error}");
+    assert_eq!(error.kind(), FailureKind::Misconfigured);
 }

@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, header::ORIGIN};
+use http::{
+    HeaderName, HeaderValue, Request, StatusCode,
+    header::{AUTHORIZATION, ORIGIN},
+};
 
 use crate::{
     oauth2::wire::{self, Endpoint, Names},
@@ -98,6 +101,17 @@ impl Immersve {
         Ok(request)
     }
 
+    /// A logout, which needs no more than the access token.
+    fn logout(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
+        let access = exchange.last().and_then(Token::access_token);
+        let access = access.ok_or_else(|| ProviderError::refused(NO_ACCESS_TOKEN))?;
+        let mut request = wire::post_json(self.base.uri("/auth/logout")?, &[])?;
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, wire::bearer(access)?);
+        Ok(request)
+    }
+
     fn account(&self) -> &str {
         self.account_id.as_ref().map_or("", Secret::expose)
     }
@@ -127,6 +141,17 @@ impl Provider for Immersve {
             return wire::issued(&reply, &NAMES);
         }
         Err(failure(&reply))
+    }
+
+    async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
+        let reply = exchange.client().send(self.logout(&exchange)?).await?;
+        match reply.status() {
+            status if status.is_success() => Ok(()),
+            StatusCode::UNAUTHORIZED => {
+                Err(ProviderError::refused(NO_ACCESS_TOKEN).status(reply.status()))
+            }
+            _ => Err(failure(&reply)),
+        }
     }
 
     fn profile(&self) -> Profile {
@@ -190,6 +215,7 @@ fn known_code(code: &str) -> Option<ProviderError> {
     })
 }
 
+const NO_ACCESS_TOKEN: &str = "a logout needs an access token that is good";
 const VENDOR: &str = "immersve";
 const LIVE: &str = "https://api.immersve.com";
 const LIVE_CARD_SECRETS: &str = "https://api-sec.immersve.com";

@@ -10,6 +10,7 @@ mod bad_replies;
 mod dressipi;
 mod immersve;
 mod lifetimes;
+mod logout;
 mod lost_reply;
 mod marketiger;
 mod outage;

@@ -153,8 +153,9 @@ impl Stand {
         let sim = sim.clock(clock.clone()).start().await.unwrap();
         let at = Places::of(&sim, line).await;
         let secret = ClientAuth::Basic(sim.client_secret().into());
-        let provider = OAuth2::refresh_token(at.base + "/token", sim.client_id())
+        let provider = OAuth2::refresh_token(at.base.clone() + "/token", sim.client_id())
             .client_auth(secret)
+            .revocation_endpoint(at.base + "/revoke")
             .origins(at.api);
         Self::new(clock, sim, at.line, adapt(provider)).living(HOUR)
     }
@@ -167,9 +168,13 @@ impl Stand {
         let clock = ManualClock::new();
         let sim = sim.clock(clock.clone()).start().await.unwrap();
         let at = Places::of(&sim, line).await;
-        let provider =
-            OAuth2::client_credentials(at.base + "/token", sim.client_id(), sim.client_secret())
-                .origins(at.api);
+        let provider = OAuth2::client_credentials(
+            at.base.clone() + "/token",
+            sim.client_id(),
+            sim.client_secret(),
+        )
+        .revocation_endpoint(at.base + "/revoke")
+        .origins(at.api);
         Self {
             initial: None,
             ..Self::new(clock, sim, at.line, adapt(provider)).living(HOUR)

@@ -27,6 +27,15 @@ impl Endpoint {
         )
     }
 
+    /// A whole URL that tokens are revoked at (RFC 7009, section 2).
+    pub(crate) fn revocation(url: &str) -> Self {
+        Self::new(
+            url,
+            &['#'],
+            "the revocation endpoint is not a URL such as \"https://id.example.com/revoke\"",
+        )
+    }
+
     /// The part of a URL that paths are appended to.
     pub(crate) fn base(url: &str) -> Self {
         let url = url.trim_end_matches('/');
@@ -53,9 +62,9 @@ impl Endpoint {
     /// *Misconfigured*, where the URL is a bad one.
     pub(crate) fn uri(&self, path: &str) -> Result<Uri, ProviderError> {
         let url = self.url.as_deref().map_err(Clone::clone)?;
-        format!("{url}{path}").parse().map_err(|_| {
-            ProviderError::misconfigured("the address of the token endpoint is not a URL")
-        })
+        format!("{url}{path}")
+            .parse()
+            .map_err(|_| ProviderError::misconfigured("the address of the endpoint is not a URL"))
     }
 
     /// The URL, for a session's identity. A bad one never has a session.

@@ -73,7 +73,7 @@ fn whole(reply: &TokenReply, wanted: &[&'static str]) -> Option<Json> {
     (reply.is_complete() && json.fault().is_none()).then_some(json)
 }
 
-/// The error behind a code of RFC 6749, section 5.2, or one of a few that servers use beside them.
+/// The error behind a code of RFC 6749, section 5.2, or RFC 7009, section 2.2.1, or one of a few that servers use beside them.
 /// Only what is spelt here is ever shown.
 fn known_code(code: &str, grant: Grant) -> Option<ProviderError> {
     let code = KNOWN_CODES.into_iter().find(|known| *known == code)?;
@@ -100,12 +100,15 @@ fn advice(code: &str) -> &'static str {
         }
         "invalid_scope" => "the token endpoint does not give this scope: check `.scope(..)`",
         "invalid_target" => "the token endpoint does not know this resource or audience",
+        "unsupported_token_type" => {
+            "the server revokes no tokens of this kind: they live until they expire"
+        }
         "invalid_grant" => "the token endpoint refuses the client's credentials as a grant",
         _ => "the token endpoint misses a parameter, or does not expect one: check the settings",
     }
 }
 
-const KNOWN_CODES: [&str; 10] = [
+const KNOWN_CODES: [&str; 11] = [
     "invalid_grant",
     "invalid_client",
     "unauthorized_client",
@@ -113,6 +116,7 @@ const KNOWN_CODES: [&str; 10] = [
     "invalid_request",
     "invalid_scope",
     "invalid_target",
+    "unsupported_token_type",
     "temporarily_unavailable",
     "server_error",
     "slow_down",

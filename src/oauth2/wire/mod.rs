@@ -17,8 +17,8 @@ mod tests;
 
 pub(crate) use self::{
     endpoint::Endpoint,
-    failure::{Grant, decision, oauth_token},
+    failure::{Grant, decision, oauth_failure, oauth_token},
     issued::{Names, issued},
     json::Json,
-    request::{basic, check_placement, post_form, post_json, secret_header},
+    request::{basic, bearer, check_placement, post_form, post_json, secret_header},
 };

@@ -66,6 +66,17 @@ pub(crate) fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, ProviderEr
     })
 }
 
+/// `Authorization: Bearer`, on a request that asks for no token.
+pub(crate) fn bearer(access: &Secret) -> Result<HeaderValue, ProviderError> {
+    let access = access.expose();
+    let mut value = Vec::with_capacity("Bearer ".len() + access.len());
+    value.extend_from_slice(b"Bearer ");
+    value.extend_from_slice(access.as_bytes());
+    sensitive(value).ok_or_else(|| {
+        ProviderError::misconfigured("the access token holds bytes that no header may hold")
+    })
+}
+
 /// A secret as a header's whole value; none if it holds bytes that no header may hold.
 pub(crate) fn secret_header(secret: &Secret) -> Option<HeaderValue> {
     sensitive(secret.expose().as_bytes().to_vec())

@@ -1,0 +1,68 @@
+//! The end of a session, told to the server (RFC 7009).
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+
+use super::{
+    OAuth2,
+    wire::{self, Endpoint, Grant},
+};
+use crate::{
+    provider::{Exchange, ProviderError, TokenReply},
+    token::Token,
+};
+
+impl OAuth2 {
+    /// Where [`AuthHandle::revoke`](crate::handle::AuthHandle::revoke) has tokens revoked (RFC 7009,
+    /// section 2). It is sent the refresh token, with which the server should let the session's
+    /// access tokens go, or the access token where there is no other.
+    #[must_use]
+    pub fn revocation_endpoint(mut self, url: impl AsRef<str>) -> Self {
+        self.revocation = Some(Endpoint::revocation(url.as_ref()));
+        self
+    }
+
+    pub(super) fn revocation_request(
+        &self,
+        exchange: &Exchange,
+    ) -> Result<Request<Bytes>, ProviderError> {
+        let endpoint = self.revocation.as_ref().ok_or_else(|| {
+            ProviderError::misconfigured(
+                "no revocation endpoint is set: name it with `.revocation_endpoint(..)`, \
+                 if the server has one",
+            )
+        })?;
+        let last = exchange.last();
+        let refresh = last.and_then(Token::refresh_token);
+        let (token, hint) = match (refresh, last.and_then(Token::access_token)) {
+            (Some(refresh), _) => (refresh, "refresh_token"),
+            (None, Some(access)) => (access, "access_token"),
+            (None, None) => return Err(ProviderError::refused("there is no token to revoke")),
+        };
+        let mut parameters = vec![("token", token.expose()), ("token_type_hint", hint)];
+        parameters.extend(self.client_auth.parameters(&self.client_id));
+        let mut request = wire::post_form(endpoint.uri("")?, &parameters)?;
+        self.client_auth
+            .put_header(&self.client_id, request.headers_mut())?;
+        Ok(request)
+    }
+}
+
+/// What the server says. A token that it does not know is as good as revoked, and a success needs no
+/// body (section 2.2).
+pub(super) fn read(reply: &TokenReply) -> Result<(), ProviderError> {
+    if reply.status().is_success() {
+        return Ok(());
+    }
+    Err(match reply.status() {
+        // "The client must assume the token still exists" (section 2.2.1).
+        StatusCode::SERVICE_UNAVAILABLE => {
+            ProviderError::transient("the server could not revoke the token, which is still good")
+                .retry_after(reply.retry_after())
+                .status(reply.status())
+                .vendor_text(reply.body())
+        }
+        // What is refused here is the request, never the session.
+        _ => wire::oauth_failure(reply, Grant::ClientCredentials),
+    })
+}
