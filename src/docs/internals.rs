@@ -45,6 +45,10 @@
 //! *What happens to waiters when the caller that began the exchange is dropped?* Nothing. The
 //! flight's task owns the `Ticket`; callers hold a `Join` each. The essay is in `cell/mod.rs`.
 //!
+//! *Who revokes a session, and why in a flight's place?* `cell/revocation.rs` has the reason; the
+//! provider asks the vendor, and `store/stored/revoke.rs` leaves the record behind that keeps replicas
+//! and old seeds from bringing the session back.
+//!
 //! *Which file may read the clock?* `clock.rs`. Everything else takes a `Moment`; clippy's
 //! `disallowed_methods` refuses the rest.
 //!
