@@ -48,6 +48,8 @@ enum Kind {
     OutOfTime,
     /// The request goes to this origin, which may not see the token.
     Origin(Box<str>),
+    /// The vendor was to end the session, and did not.
+    Revocation(ProviderError),
     /// A setting is wrong.
     Misconfigured(ProviderError),
     /// There is no tokio runtime here to run an exchange on.
@@ -99,7 +101,9 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match &self.0.kind {
-            Kind::Exchange(error) => error.kind() != FailureKind::Misconfigured,
+            Kind::Exchange(error) | Kind::Revocation(error) => {
+                error.kind() != FailureKind::Misconfigured
+            }
             Kind::Died { .. } | Kind::InProgress | Kind::OutOfTime => true,
             _ => false,
         }
@@ -111,7 +115,8 @@ impl Error {
         self.has_kind(FailureKind::Throttled)
     }
 
-    /// Whether the refresh token may have been spent without its successor arriving.
+    /// Whether the refresh token may have been spent without its successor arriving; of a revocation,
+    /// whether it may have been made.
     #[must_use]
     pub fn is_unknown_outcome(&self) -> bool {
         matches!(self.0.kind, Kind::Died { .. }) || self.has_kind(FailureKind::UnknownOutcome)
@@ -161,9 +166,10 @@ impl Error {
     #[must_use]
     pub fn provider_error(&self) -> Option<&ProviderError> {
         match &self.0.kind {
-            Kind::Exchange(error) | Kind::LoginRequired(error) | Kind::Misconfigured(error) => {
-                Some(error)
-            }
+            Kind::Exchange(error)
+            | Kind::LoginRequired(error)
+            | Kind::Revocation(error)
+            | Kind::Misconfigured(error) => Some(error),
             _ => None,
         }
     }
@@ -183,6 +189,13 @@ impl Error {
 
     pub(crate) fn login_required(error: ProviderError) -> Self {
         Self::from(Kind::LoginRequired(error))
+    }
+
+    pub(crate) fn revocation(error: ProviderError) -> Self {
+        Self(Arc::new(Inner {
+            retry_after: error.delay(),
+            kind: Kind::Revocation(error),
+        }))
     }
 
     pub(crate) fn misconfigured(error: ProviderError) -> Self {
@@ -254,6 +267,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
             Kind::Exchange(error) => write!(f, "no token could be obtained: {error}"),
+            Kind::Revocation(error) => write!(f, "the session could not be revoked: {error}"),
             Kind::LoginRequired(error) => write!(f, "a new login is needed: {error}"),
             Kind::Misconfigured(error) => write!(f, "the authentication layer is misconfigured: {error}"),
             Kind::Died { panicked: true } => f.write_str("the provider panicked during the exchange"),

@@ -104,23 +104,25 @@ impl AuthHandle {
     }
 
     /// Has the vendor end the session: a revocation (RFC 7009) or a logout, whatever its provider
-    /// knows. An exchange that is under way ends first; requests may go on meanwhile. Afterwards the
-    /// session is empty, also in its store and for the processes that share it: one that began with a
-    /// login needs another, and one that can begin by itself does so with the next request. At the
-    /// end of a process, [`shutdown`](Self::shutdown) comes first.
+    /// knows. An exchange that is under way ends first; requests may go on meanwhile. Afterwards this
+    /// session has no token, and its store none either: one that began with a login needs another, and
+    /// one that can begin by itself does so with the next request. What other processes have of the
+    /// session they use until it dies or is refused; they get nothing newer.
     ///
-    /// Nothing else ever revokes a session, and most should be left to be found by the next process.
-    /// Servers that check access tokens without asking the vendor take them until they expire.
+    /// Nothing else ever revokes a session, and one that the next process is to go on with should be
+    /// left alone. Where it is to end with the process, send no more requests, call this, and then
+    /// [`shutdown`](Self::shutdown), which waits until the store has heard of it. Servers that check
+    /// access tokens without asking the vendor take them until they expire.
     ///
     /// # Errors
     ///
-    /// *Misconfigured* where the provider knows no way; else the vendor's, or the store's. The session
-    /// then goes on as it was, and it does no harm to call this again. *Login required* where the
-    /// session is over already.
+    /// *Misconfigured* where the provider knows no way, else the vendor's or the store's; it does no
+    /// harm to call this again. *Login required* where the session turns out to be over already.
+    /// *Transient* also where a login took the session's place first: that is not revoked.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the session may or may not be revoked: call it again.
+    /// If the future is dropped, the session is revoked all the same, and nobody hears how it ended.
     pub async fn revoke(&self) -> Result<(), Error> {
         self.session.revoke().await
     }

@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "support/proof.rs"]
+mod proof;
 mod support;
 
 use http::StatusCode;
+use proof::Proof;
 use support::{Api, Script, get, runtime, secs, send, settle};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
     AuthLayer, Token,
-    provider::{FixedToken, Rotation},
+    provider::{FixedToken, ProviderError, Reason, Rotation},
     test_util::ManualClock,
 };
 
@@ -58,11 +61,9 @@ async fn requests_go_on_with_a_good_token_while_it_is_being_revoked() {
     revoking.await.unwrap().unwrap();
     script.open(1);
     assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);
-    assert_eq!(
-        script.exchanges(),
-        2,
-        "this vendor's sessions begin by themselves"
-    );
+    let reasons: Vec<_> = script.asked().iter().map(|asked| asked.reason).collect();
+    let anew = [Reason::First, Reason::First];
+    assert_eq!(reasons, anew, "this vendor's sessions begin by themselves");
     assert_eq!(script.most_in_flight(), 1);
 }
 
@@ -81,7 +82,6 @@ async fn a_revocation_that_nobody_waits_for_is_made_all_the_same() {
     settle().await;
     let status = layer.handle().status();
     assert!(!status.usable && !status.exchanging);
-    assert!(status.is_login_required(), "its refresh token is gone");
 }
 
 #[tokio::test]
@@ -153,8 +153,8 @@ async fn subscribers_hear_of_it() {
     let mut states = layer.handle().subscribe();
     assert!(states.changed().await.unwrap().usable);
     layer.handle().revoke().await.unwrap();
-    let status = states.changed().await.unwrap();
-    assert!(!status.usable && status.is_login_required());
+    let told = async { while states.changed().await.unwrap().usable {} };
+    told.await;
 }
 
 #[tokio::test]
@@ -204,4 +204,125 @@ fn a_revocation_whose_runtime_dies_leaves_the_session_to_the_next() {
     runtime().block_on(handle.refresh()).unwrap();
     runtime().block_on(handle.revoke()).unwrap();
     assert_eq!(script.revoked(), ["access-1", "access-2"]);
+}
+
+#[tokio::test]
+async fn a_caller_that_has_waited_long_enough_leaves_the_revocation_to_itself() {
+    let clock = ManualClock::new();
+    let script = Script::gated(secs(1800));
+    let layer = script.layer(&clock).build().unwrap();
+    let handle = layer.handle();
+    tokio::spawn(async move { handle.token().await });
+    settle().await;
+    let handle = layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    settle().await;
+    clock.advance(secs(31));
+    assert!(revoking.await.unwrap().unwrap_err().is_in_progress());
+    script.open(2);
+    settle().await;
+    assert_eq!(script.revoked(), ["access-1"]);
+    assert!(!layer.handle().status().usable);
+}
+
+#[tokio::test]
+async fn to_revoke_a_session_twice_takes_nothing_back() {
+    let clock = ManualClock::new();
+    let proof = Proof::refusing(&[]);
+    let seed = Token::from_pair("seed", "refresh");
+    let builder = AuthLayer::builder(proof.clone()).clock(clock.clone());
+    let layer = builder.initial(seed).memory_only().build().unwrap();
+    let handle = layer.handle();
+    handle.revoke().await.unwrap();
+    assert!(handle.token().await.unwrap_err().is_login_required());
+    for _ in 0..2 {
+        handle.revoke().await.unwrap();
+        assert!(handle.status().is_login_required());
+    }
+    assert_eq!(proof.log(), ["revoke seed"]);
+}
+
+#[tokio::test]
+async fn a_login_between_two_tries_is_neither_spent_nor_revoked() {
+    let proof = Proof::refusing(&["seed"]);
+    let seed = Token::from_pair("seed", "refresh");
+    let builder = AuthLayer::builder(proof.clone());
+    let layer = builder.initial(seed).memory_only().build().unwrap();
+    let handle = layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    settle().await;
+    let login = Token::from_pair("login", "another");
+    layer.handle().replace(login).await.unwrap();
+    proof.open(9);
+    settle().await;
+    let error = revoking.await.unwrap().unwrap_err();
+    assert!(
+        error.to_string().contains("a login took the place"),
+        "{error}"
+    );
+    assert_eq!(proof.log(), ["revoke seed", "spend refresh"]);
+    assert!(layer.handle().status().usable, "the login");
+}
+
+#[tokio::test]
+async fn a_vendor_that_takes_no_access_token_at_all_is_not_asked_for_ever() {
+    let proof = Proof::refusing(&["seed", "access-1", "access-2", "access-3", "access-4"]);
+    proof.open(9);
+    let seed = Token::from_pair("seed", "refresh");
+    let builder = AuthLayer::builder(proof.clone());
+    let layer = builder.initial(seed).memory_only().build().unwrap();
+    let error = layer.handle().revoke().await.unwrap_err();
+    assert!(
+        !error.is_login_required() && error.is_transient(),
+        "{error}"
+    );
+    let asked = proof
+        .log()
+        .iter()
+        .filter(|it| it.starts_with("revoke"))
+        .count();
+    assert_eq!(asked, 2, "one that was just issued is not exchanged for it");
+    assert!(layer.handle().status().usable, "the session goes on");
+}
+
+#[tokio::test]
+async fn a_pause_that_the_vendor_asks_for_counts_for_all() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(secs(1800));
+    let layer = script.layer(&clock).build().unwrap();
+    let handle = layer.handle();
+    handle.token().await.unwrap();
+    script.refuse_revocations_with(ProviderError::throttled(Some(secs(60))));
+    let error = handle.revoke().await.unwrap_err();
+    assert!(error.is_throttled(), "{error}");
+    assert_eq!(error.retry_after(), Some(secs(60)));
+    assert!(
+        error
+            .to_string()
+            .starts_with("the session could not be revoked")
+    );
+    clock.advance(secs(10));
+    let error = handle.revoke().await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(secs(50)));
+    assert!(handle.refresh().await.unwrap_err().is_throttled());
+    assert_eq!(script.revoked().len(), 1);
+    assert_eq!(script.exchanges(), 1);
+    clock.advance(secs(51));
+    handle.refresh().await.unwrap();
+    handle.revoke().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_at_it_leaves_the_session_as_it_was() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(secs(1800));
+    let layer = script.layer(&clock).build().unwrap();
+    let handle = layer.handle();
+    handle.token().await.unwrap();
+    script.panic_at_revocations();
+    let error = handle.revoke().await.unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    let status = handle.status();
+    assert!(status.usable && !status.exchanging && status.failure.is_none());
+    handle.refresh().await.unwrap();
 }

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+#[path = "support/proof.rs"]
+mod proof;
 #[path = "support/replicas.rs"]
 mod replicas;
 mod support;
 
+use proof::Proof;
 use replicas::{Act, LIFETIME, Shelf, Vendor, access, pass, refresh, within};
 use support::{secs, settle};
 use tower_reauth::{AuthLayer, Error, Token, provider::LostReply, test_util::ManualClock};
@@ -283,4 +286,225 @@ async fn store_one_that_lost_the_end_of_a_session_is_told_again() {
     let json = store.record().await.unwrap().to_json().unwrap();
     assert!(!json.expose().contains("refresh-"), "{}", json.expose());
     assert_eq!(vendor.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn store_a_login_made_while_the_session_is_revoked_is_not_revoked() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    pass(&clock, secs(1)).await;
+    vendor.log_in();
+    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    one.layer.handle().replace(login).await.unwrap();
+    vendor.open(1);
+    pass(&clock, secs(2)).await;
+    revoking.await.unwrap().unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1)]);
+    assert_eq!(one.token().await.unwrap(), access(2, 0));
+}
+
+#[tokio::test]
+async fn store_a_login_made_before_the_revocation_had_its_turn_is_not_revoked() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    other.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let handle = other.layer.handle();
+    tokio::spawn(async move { handle.refresh().await });
+    settle().await;
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    pass(&clock, secs(1)).await;
+    vendor.log_in();
+    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    one.layer.handle().replace(login).await.unwrap();
+    vendor.open(1);
+    pass(&clock, secs(5)).await;
+    let error = revoking.await.unwrap().unwrap_err();
+    assert!(
+        error.to_string().contains("a login took the place"),
+        "{error}"
+    );
+    assert!(vendor.revoked().is_empty(), "{:?}", vendor.revoked());
+    assert_eq!(one.token().await.unwrap(), access(2, 0));
+}
+
+#[tokio::test]
+async fn store_a_login_made_elsewhere_meanwhile_is_not_revoked() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
+    one.token().await.unwrap();
+    other.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    pass(&clock, secs(1)).await;
+    vendor.log_in();
+    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    other.layer.handle().replace(login).await.unwrap();
+    vendor.open(1);
+    pass(&clock, secs(2)).await;
+    revoking.await.unwrap().unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1)]);
+    assert_eq!(one.token().await.unwrap(), access(2, 0));
+}
+
+#[tokio::test]
+async fn store_the_next_login_of_a_session_whose_revocation_waits_is_not_revoked() {
+    let (clock, vendor, store, seed) = stage();
+    let layer = |store: &Shelf| {
+        vendor
+            .replica(store)
+            .keep_idle_sessions_alive(false)
+            .build()
+    };
+    let (first, second) = (layer(&store).unwrap(), layer(&store.another()).unwrap());
+    let ours = first.with_session("u", seed.clone()).unwrap();
+    let theirs = second.with_session("u", seed).unwrap();
+    for session in [&ours, &theirs] {
+        let token = within(&clock, secs(5), session.handle().token()).await;
+        token.unwrap().unwrap();
+    }
+    vendor.next(Act::HoldReply);
+    let handle = theirs.handle();
+    tokio::spawn(async move { handle.refresh().await });
+    settle().await;
+    let handle = ours.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    pass(&clock, secs(1)).await;
+    revoking.abort();
+    drop(ours);
+    settle().await;
+    vendor.log_in();
+    let login = || Token::from_pair(access(2, 0), refresh(2, 0));
+    assert!(
+        first.with_session("u", login()).is_err(),
+        "it is still at work"
+    );
+    vendor.open(1);
+    pass(&clock, secs(5)).await;
+    assert_eq!(vendor.revoked(), [refresh(1, 2)]);
+    let again = first.with_session("u", login()).unwrap();
+    let token = within(&clock, secs(40), again.handle().token()).await;
+    assert_eq!(
+        token.unwrap().unwrap().access_token().unwrap().expose(),
+        access(2, 0)
+    );
+}
+
+#[tokio::test]
+async fn store_a_replica_that_went_on_in_memory_does_not_bring_a_revoked_session_back() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    let way = store.another();
+    let apart = Replica::new(&vendor, &way, &clock, None);
+    apart.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let handle = apart.layer.handle();
+    let exchanging = tokio::spawn(async move { handle.refresh().await });
+    settle().await;
+    way.cut(true);
+    vendor.open(1);
+    pass(&clock, secs(1)).await;
+    exchanging.await.unwrap().unwrap();
+    for _ in 0..3 {
+        let refreshed = within(&clock, secs(20), apart.layer.handle().refresh()).await;
+        refreshed.unwrap().unwrap();
+    }
+    one.revoke().await.unwrap();
+    way.cut(false);
+    pass(&clock, secs(40)).await;
+    let json = store.record().await.unwrap().to_json().unwrap();
+    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+}
+
+#[tokio::test]
+async fn store_what_an_exchange_brings_that_began_meanwhile_is_revoked_as_well() {
+    let (clock, vendor, store, seed) = stage();
+    let way = store.another();
+    let one = Replica::new(&vendor, &way, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    other.token().await.unwrap();
+    vendor.next(Act::HoldReply);
+    let handle = one.layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    settle().await;
+    // Its lease is lost, and another has begun an exchange when the vendor answers.
+    way.cut(true);
+    vendor.next(Act::HoldReply);
+    let handle = other.layer.handle();
+    let exchanging = tokio::spawn(async move { handle.refresh().await });
+    pass(&clock, secs(12)).await;
+    assert_eq!(vendor.exchanges(), 2);
+    way.cut(false);
+    vendor.open(1);
+    pass(&clock, secs(2)).await;
+    assert!(!revoking.is_finished());
+    vendor.open(1);
+    pass(&clock, secs(5)).await;
+    revoking.await.unwrap().unwrap();
+    exchanging.await.unwrap().unwrap();
+    assert_eq!(vendor.revoked(), [refresh(1, 1), refresh(1, 2)]);
+}
+
+#[tokio::test]
+async fn store_a_login_that_cannot_be_told_from_others_wins_over_no_token_at_all() {
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    one.token().await.unwrap();
+    one.revoke().await.unwrap();
+    vendor.log_in();
+    // Too short for a fingerprint.
+    let login = Token::from_refresh_token("refresh-2-0");
+    let late = Replica::new(&vendor, &store.another(), &clock, Some(&login));
+    assert_eq!(late.token().await.unwrap(), access(2, 1));
+}
+
+#[tokio::test]
+async fn store_a_refused_proof_is_not_tried_again_because_another_replica_has_it() {
+    let clock = ManualClock::new();
+    let proof = Proof::refusing(&["access-1"]);
+    proof.open(9);
+    let shelf = Shelf::new();
+    let replica = |shelf: &Shelf| {
+        let builder = AuthLayer::builder(proof.clone()).clock(clock.clone());
+        let builder = builder.store(shelf.clone()).keep_idle_sessions_alive(false);
+        builder
+            .initial(Token::from_pair("seed", "refresh"))
+            .build()
+            .unwrap()
+    };
+    let (one, other) = (replica(&shelf), replica(&shelf.another()));
+    for layer in [&one, &other] {
+        within(&clock, secs(5), layer.handle().token())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    within(&clock, secs(5), other.handle().refresh())
+        .await
+        .unwrap()
+        .unwrap();
+    within(&clock, secs(20), one.handle().revoke())
+        .await
+        .unwrap()
+        .unwrap();
+    let asked = [
+        "spend refresh",
+        "revoke access-1",
+        "spend refresh-1",
+        "revoke access-2",
+    ];
+    let mut log = proof.log();
+    log.dedup();
+    assert_eq!(log, asked);
 }

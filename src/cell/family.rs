@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{Cell, Floor, Session, Ticket, keeper::Keeper, schedule};
 use crate::{
     clock::Clock,
-    error::Error,
-    provider::{ErasedProvider, Profile, ProviderError, Rotation, SessionId, TokenClient},
+    provider::{
+        ErasedProvider, FailureKind, Profile, ProviderError, Rotation, SessionId, TokenClient,
+    },
     token::Token,
 };
 
@@ -180,18 +181,28 @@ impl Family {
 
     /// Has the vendor end the session, and ends it here if that worked. Dropping this future leaves
     /// the session as it is.
-    pub(super) async fn revoke(&self, mut ticket: Ticket, id: &SessionId) -> Result<(), Error> {
+    pub(super) async fn revoke(
+        &self,
+        mut ticket: Ticket,
+        id: &SessionId,
+    ) -> Result<(), ProviderError> {
         let exchange = ticket.exchange(id, &self.client);
         let nothing_to_revoke = exchange.last().is_none() && !self.has_store();
         let revoked = match nothing_to_revoke {
             true => Ok(()),
             false => self.provider.revoke(exchange).await,
         };
+        if let Err(error) = &revoked
+            && error.kind() == FailureKind::Throttled
+        {
+            self.floor.raise(error, self.clock.now());
+        }
         match &revoked {
             Ok(()) => ticket.revoked(),
             Err(_) => ticket.abandon(),
         }
-        revoked.map_err(Error::exchange)
+        self.keeper.nudge();
+        revoked
     }
 
     /// Pays what exchanges left owing, until nothing is owed. One task a cell does so; it outlives

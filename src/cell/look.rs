@@ -178,7 +178,7 @@ impl Need {
         match self {
             Need::Asked => Reason::Asked,
             Need::NewerThan(generation, _) if generation == snapshot.generation => Reason::Refused,
-            _ if snapshot.generation == Generation::new(0) => Reason::First,
+            _ if !snapshot.has_access() => Reason::First,
             _ if !snapshot.is_usable(now) => Reason::Expired,
             _ => Reason::Due,
         }

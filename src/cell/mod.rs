@@ -77,6 +77,7 @@ pub(crate) use self::{
     flight::{Ending, Join},
     ledger::Floor,
     look::{Look, Need},
+    revocation::overtaken_by_a_login,
     session::Session,
     snapshot::Snapshot,
     ticket::Ticket,

@@ -125,43 +125,6 @@ impl Session {
         Ok(())
     }
 
-    /// Has the vendor end the session, and forgets its token. A vendor that takes the access token as
-    /// the proof of who asks gets a good one.
-    pub(crate) async fn revoke(&self) -> Result<(), Error> {
-        let revocation = async {
-            match self.revoke_once().await {
-                Err(error) if error.is_login_required() => {
-                    self.fetch(Need::Asked).await?;
-                    self.revoke_once().await
-                }
-                revoked => revoked,
-            }
-        };
-        self.patiently(Duration::MAX, revocation).await
-    }
-
-    async fn revoke_once(&self) -> Result<(), Error> {
-        let runtime = Handle::try_current().map_err(|_| Error::no_runtime())?;
-        let ticket = loop {
-            match self.cell.begin_revocation() {
-                Ok(ticket) => break ticket,
-                Err(under_way) => drop(under_way.await),
-            }
-        };
-        let cell = Arc::clone(&self.cell);
-        let family = Arc::clone(&self.family);
-        let id = self.id.clone();
-        // In a task of its own, as an exchange is: whoever asked for it may be gone.
-        let task = runtime.spawn(async move {
-            let revoked = family.revoke(ticket, &id).await;
-            family.keeper.nudge();
-            Handle::current().spawn(async move { family.settle(&cell, &id).await });
-            revoked
-        });
-        task.await
-            .unwrap_or_else(|died| Err(Error::died(died.is_panic())))
-    }
-
     /// Begins nothing more, waits for what is under way, and sees that what is owed is paid: the
     /// task that was at it may have died.
     pub(crate) async fn shut_down(&self) {
@@ -177,7 +140,7 @@ impl Session {
         }
     }
 
-    async fn fetch(&self, need: Need) -> Result<Arc<Snapshot>, Error> {
+    pub(super) async fn fetch(&self, need: Need) -> Result<Arc<Snapshot>, Error> {
         loop {
             let join = match self.cell.look(need) {
                 Look::Use(snapshot) => return Ok(snapshot),
@@ -222,6 +185,16 @@ impl Session {
         }
     }
 
+    /// Pays what is owed, in a task of its own.
+    pub(super) fn settle_beside(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            let cell = Arc::clone(&self.cell);
+            let family = Arc::clone(&self.family);
+            let id = self.id.clone();
+            runtime.spawn(async move { family.settle(&cell, &id).await });
+        }
+    }
+
     /// Gives the ticket to a task of its own, if there is a runtime to run it on.
     fn launch(&self, ticket: Ticket) -> Result<(), Error> {
         let Ok(runtime) = Handle::try_current() else {
@@ -244,7 +217,7 @@ impl Session {
 
     /// Waits as long as a caller waits, and this one has left, then leaves the exchange to itself.
     /// Who needs to wait needs a runtime: its timer says when it has been long enough.
-    async fn patiently<T>(
+    pub(super) async fn patiently<T>(
         &self,
         left: Duration,
         work: impl Future<Output = Result<T, Error>>,

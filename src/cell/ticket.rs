@@ -19,6 +19,8 @@ pub(crate) struct Ticket {
     ask: Ask,
     tries: u32,
     landed: bool,
+    /// It asks for the end of the session, not for a token.
+    revokes: bool,
 }
 
 // === impl Ticket ===
@@ -32,7 +34,13 @@ impl Ticket {
             ask,
             tries: 0,
             landed: false,
+            revokes: false,
         }
+    }
+
+    pub(super) fn revoking(mut self) -> Self {
+        self.revokes = true;
+        self
     }
 
     /// What the provider gets for its next try.
@@ -141,7 +149,13 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.landed {
+        if self.landed {
+            return;
+        }
+        if self.revokes {
+            // Nothing was to be spent, and nobody waits for it who waits for a token.
+            self.finish(|_, _, _, _| Ending::Superseded);
+        } else {
             let began = self.ask.sent_at.is_some();
             let panicked = std::thread::panicking();
             self.finish(|_, state, ask, now| {

@@ -134,8 +134,8 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any error means that the session goes on. *Refused* means that the access token was not
-    /// taken as the proof of who asks: it is exchanged, and this called once more.
+    /// After any error the layer goes on with the session. *Refused* means that the access token was
+    /// not taken as the proof of who asks: it is exchanged, and this called again.
     fn revoke(&self, exchange: Exchange) -> impl Future<Output = Result<(), ProviderError>> + Send {
         let _ = exchange;
         async {

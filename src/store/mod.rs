@@ -46,7 +46,7 @@
 //!   answers. Its process may go on rotating in memory meanwhile. All others use what they have
 //!   while it is good, and then fail: without the store they cannot know.
 //! - A session that was [revoked](crate::handle::AuthHandle::revoke) leaves a record without tokens,
-//!   newer than all others. No exchange that is still under way gets past it, and no seed that the
+//!   in a lineage of its own. No exchange of the one before it gets past that, and no seed that the
 //!   session has had: only a new login does.
 //! - The seed that a layer is built with counts only where the record has never seen it. So a
 //!   deploy that rolls forward or back does not go back to a token that was spent long ago.

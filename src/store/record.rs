@@ -35,8 +35,6 @@ pub struct Record {
     pub(super) seeds: Vec<Fingerprint>,
     /// The refresh tokens that were rotated away last.
     pub(super) rotated: Vec<Fingerprint>,
-    /// The application had the session revoked, and nothing is left of its tokens.
-    pub(super) ended: bool,
     /// The whole record, encrypted. Then this is what may be known of it without the key: its
     /// version, its intent and the pause that a vendor asked for.
     pub(super) sealed: Option<Secret>,
@@ -85,15 +83,11 @@ pub(super) struct RefusedToken {
 impl Record {
     /// A session that starts from `token`.
     pub(super) fn begin(token: HeldToken, after: Option<&Self>, now: Moment) -> Self {
-        let lineage = UnixMillis::of(now).get();
-        let lineage = after.map_or(lineage, |it| {
-            lineage.max(it.version.lineage.saturating_add(1))
-        });
         let mut seeds = after.map(|it| it.seeds.clone()).unwrap_or_default();
         remember(&mut seeds, token.fingerprint(), SEEDS);
         Self {
             version: Version {
-                lineage,
+                lineage: lineage_after(after, now),
                 revision: 0,
             },
             token: Some(token),
@@ -102,7 +96,6 @@ impl Record {
             not_before: None,
             seeds,
             rotated: after.map(|it| it.rotated.clone()).unwrap_or_default(),
-            ended: false,
             sealed: None,
             unknown: after.map(|it| it.unknown.clone()).unwrap_or_default(),
         }
@@ -111,30 +104,40 @@ impl Record {
     /// The record after an exchange that brought `token`: newer by one, with no intent and nothing
     /// held against it.
     pub(super) fn exchanged(&self, token: HeldToken) -> Self {
-        self.followed_by(Some(token))
+        let version = Version {
+            revision: self.version.revision.saturating_add(1),
+            ..self.version
+        };
+        self.followed_by(Some(token), version)
     }
 
-    /// The record after its session was revoked: newer by one, so that no save of an earlier
-    /// exchange lands any more. The tokens are gone, and known by their fingerprints.
-    pub(super) fn ended(&self) -> Self {
-        Self {
-            ended: true,
-            ..self.followed_by(None)
-        }
+    /// The record of a session that was revoked: no tokens any more, which are known by their
+    /// fingerprints. It begins a lineage, so that it is newer than whatever others made of the one
+    /// before it, also in memory.
+    pub(super) fn ended(&self, now: Moment) -> Self {
+        let version = Version {
+            lineage: lineage_after(Some(self), now),
+            revision: 0,
+        };
+        self.followed_by(None, version)
     }
 
-    fn followed_by(&self, token: Option<HeldToken>) -> Self {
+    /// Whether its session was revoked, and nobody has logged in since.
+    pub(super) fn has_ended(&self) -> bool {
+        self.token.is_none() && !self.is_sealed()
+    }
+
+    fn followed_by(&self, token: Option<HeldToken>, version: Version) -> Self {
         let mut next = self.clone();
         let stays = |old: &&HeldToken| token.as_ref().is_some_and(|it| old.same_credential(it));
         if let Some(old) = self.token.as_ref().filter(|old| !stays(old)) {
             remember(&mut next.rotated, old.fingerprint(), ROTATED);
         }
-        next.version.revision = next.version.revision.saturating_add(1);
+        next.version = version;
         next.token = token;
         next.intent = None;
         next.refused = None;
         next.not_before = None;
-        next.ended = false;
         next
     }
 
@@ -166,7 +169,7 @@ impl Record {
         match token.fingerprint() {
             Some(print) => self.seeds.contains(&print) || self.rotated.contains(&print),
             // One that cannot be told from others does not win over what there is.
-            None => true,
+            None => current.is_some(),
         }
     }
 
@@ -245,6 +248,12 @@ impl IntentId {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+}
+
+fn lineage_after(record: Option<&Record>, now: Moment) -> u64 {
+    let number = UnixMillis::of(now).get();
+    let after = record.map(|it| it.version.lineage.saturating_add(1));
+    after.map_or(number, |after| number.max(after))
 }
 
 fn remember(list: &mut Vec<Fingerprint>, new: Option<Fingerprint>, at_most: usize) {

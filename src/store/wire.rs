@@ -52,7 +52,6 @@ impl Record {
             not_before: take(&mut fields, "not_before")?,
             seeds: take(&mut fields, "seeds")?.unwrap_or_default(),
             rotated: take(&mut fields, "rotated")?.unwrap_or_default(),
-            ended: take(&mut fields, "ended")?.unwrap_or_default(),
             sealed: take(&mut fields, "sealed")?,
             unknown: fields
                 .into_iter()
@@ -81,9 +80,6 @@ impl Serialize for Wire<'_> {
         map.serialize_entry("refused", &record.refused)?;
         map.serialize_entry("seeds", &record.seeds)?;
         map.serialize_entry("rotated", &record.rotated)?;
-        if record.ended {
-            map.serialize_entry("ended", &true)?;
-        }
         for (name, value) in &record.unknown {
             map.serialize_entry(name, raw(value)?)?;
         }

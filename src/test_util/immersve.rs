@@ -165,7 +165,7 @@ impl Vendor for ImmersveOptions {
         let token = wire::bearer(request.headers());
         match token.filter(|it| sessions.check_access(it).is_ok()) {
             Some(token) => Ok((
-                sessions.of_access(token),
+                sessions.session_of(token),
                 wire::json(StatusCode::OK, &json!({})),
             )),
             None => Err(Denial::refused(unauthorized())),

@@ -23,7 +23,8 @@ use super::{
 ///
 /// `POST /token` serves `client_credentials`, without a refresh token in the reply, and
 /// `refresh_token`; `POST /revoke` ends the session of a token, and thereby its access tokens (RFC
-/// 7009). The client authenticates by Basic or in the body, never both. Every other path is API: 401 with `invalid_token` for a dead token, 401 without an error code for none, and 403
+/// 7009). The client authenticates by Basic or in the body, never both. Every other path is API:
+/// 401 with `invalid_token` for a dead token, 401 without an error code for none, and 403
 /// `insufficient_scope` at `/scoped` whatever the token.
 ///
 /// Access tokens live for an hour and refresh tokens for 30 days. A refresh token spent twice ends
@@ -178,9 +179,7 @@ impl Vendor for OauthOptions {
     fn revoke(&self, request: &Request, sessions: &Sessions) -> Result<Revoked, Denial> {
         let form = self.authenticated_form(request)?;
         let token = form.require("token").map_err(invalid_request)?;
-        let session = sessions
-            .of_refresh(token)
-            .or_else(|| sessions.of_access(token));
+        let session = sessions.session_of(token);
         // A token that nobody knows is as good as revoked (section 2.2).
         Ok((
             session,

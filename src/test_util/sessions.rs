@@ -169,14 +169,11 @@ impl Sessions {
         self.lock().refresh.clear();
     }
 
-    /// The session of a refresh token, however dead that is.
-    pub(super) fn of_refresh(&self, token: &str) -> Option<u64> {
-        self.lock().refresh.get(token).map(|it| it.session)
-    }
-
-    /// The session of an access token, however dead that is.
-    pub(super) fn of_access(&self, token: &str) -> Option<u64> {
-        self.find_access(&self.lock(), token).map(|it| it.session)
+    /// The session of a token of either kind, however dead that is.
+    pub(super) fn session_of(&self, token: &str) -> Option<u64> {
+        let book = self.lock();
+        let refresh = book.refresh.get(token).map(|it| it.session);
+        refresh.or_else(|| self.find_access(&book, token).map(|it| it.session))
     }
 
     /// Ends one session, as its client asked.

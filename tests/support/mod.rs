@@ -13,7 +13,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -45,6 +45,9 @@ struct Inner {
     /// The access tokens that were revoked.
     revoked: Mutex<Vec<String>>,
     revocations_fail: AtomicUsize,
+    revocations_panic: AtomicBool,
+    /// How the next revocation fails.
+    revocation_error: Mutex<Option<ProviderError>>,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
 }
@@ -81,6 +84,8 @@ impl Script {
             asked: Mutex::default(),
             revoked: Mutex::default(),
             revocations_fail: AtomicUsize::new(0),
+            revocations_panic: AtomicBool::new(false),
+            revocation_error: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             most_in_flight: AtomicUsize::new(0),
         }))
@@ -142,6 +147,15 @@ impl Script {
         self.0.revocations_fail.store(n, Ordering::SeqCst);
     }
 
+    /// The next revocation fails in this way.
+    pub fn refuse_revocations_with(&self, error: ProviderError) {
+        *self.0.revocation_error.lock().unwrap() = Some(error);
+    }
+
+    pub fn panic_at_revocations(&self) {
+        self.0.revocations_panic.store(true, Ordering::SeqCst);
+    }
+
     /// How many hold on to this vendor, this handle of the test's included.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
@@ -191,6 +205,10 @@ impl Provider for Script {
         self.0.revoked.lock().unwrap().push(access);
         let _flying = Flying::new(&self.0);
         self.0.pass().await;
+        assert!(!self.0.revocations_panic.load(Ordering::SeqCst), "told to");
+        if let Some(error) = self.0.revocation_error.lock().unwrap().take() {
+            return Err(error);
+        }
         let fails = |n: usize| n.checked_sub(1);
         let failing = &self.0.revocations_fail;
         match failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails) {

@@ -73,8 +73,8 @@ fn whole(reply: &TokenReply, wanted: &[&'static str]) -> Option<Json> {
     (reply.is_complete() && json.fault().is_none()).then_some(json)
 }
 
-/// The error behind a code of RFC 6749, section 5.2, or RFC 7009, section 2.2.1, or one of a few that servers use beside them.
-/// Only what is spelt here is ever shown.
+/// The error behind a code of RFC 6749, section 5.2, or RFC 7009, section 2.2.1, or one of a few
+/// that servers use beside them. Only what is spelt here is ever shown.
 fn known_code(code: &str, grant: Grant) -> Option<ProviderError> {
     let code = KNOWN_CODES.into_iter().find(|known| *known == code)?;
     let error = match (code, grant) {

@@ -109,7 +109,6 @@ fn outside(record: &Record, sealed: Secret) -> Record {
         not_before: record.not_before,
         seeds: Vec::new(),
         rotated: Vec::new(),
-        ended: false,
         sealed: Some(sealed),
         unknown: Vec::new(),
     }

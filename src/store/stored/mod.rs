@@ -19,7 +19,7 @@
 //! | save | the version before; any intent | the next revision, no intent |
 //! | heal | a lower version, or none | the newest that this process knows |
 //! | replace | the version read | a new lineage |
-//! | revoke | the version read | the next revision, without a token |
+//! | revoke | version and intent read | a new lineage, without a token |
 
 mod desk;
 mod judge;

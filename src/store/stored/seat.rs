@@ -26,6 +26,8 @@ pub(super) struct Known {
     /// The intent that this process wrote last.
     own: Option<IntentId>,
     voids: Vec<Void>,
+    /// Counts the tokens that the application handed over: seeds and logins.
+    logins: u64,
     /// The session's last handle is gone.
     closed: bool,
     /// The token that was refused here for good, until when that counts, and how it was said.
@@ -122,6 +124,7 @@ impl Known {
     pub(super) fn replaced(&mut self, record: Record) {
         *self = Self {
             newest: Some(record),
+            logins: self.logins + 1,
             ..Self::default()
         };
     }
@@ -129,7 +132,12 @@ impl Known {
     /// A seed, from a layer that is being built.
     pub(super) fn open(&mut self, seed: HeldToken) {
         self.seed = Some(seed);
+        self.logins += 1;
         self.closed = false;
+    }
+
+    pub(super) fn logins(&self) -> u64 {
+        self.logins
     }
 
     pub(super) fn close(&mut self) {

@@ -142,7 +142,7 @@ impl<P: Provider> Turn<'_, P> {
     /// The token that is exchanged: the record's, or what the process has without one. Of a session
     /// that was revoked it has none.
     pub(super) fn starting_point(&self, base: Option<&Record>, now: Moment) -> Option<Token> {
-        if base.is_some_and(|base| base.ended) {
+        if base.is_some_and(Record::has_ended) {
             return None;
         }
         let held = base.and_then(|base| base.token.as_ref());
