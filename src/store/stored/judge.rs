@@ -29,8 +29,8 @@ pub(super) struct Case<'a> {
 pub(super) enum Verdict {
     /// Somebody was quicker: use the record's token.
     Adopt(Token),
-    /// Somebody may be spending it: look again after this.
-    Wait(Duration),
+    /// Somebody may be spending it: look again later.
+    Wait,
     /// Not now.
     Fail(ProviderError),
     /// Ask the vendor.
@@ -63,7 +63,7 @@ impl Case<'_> {
 
     /// Whether the record's token does what the exchange is for. That it is another one is not
     /// enough.
-    pub(super) fn is_adoptable(&self, token: &HeldToken) -> bool {
+    fn is_adoptable(&self, token: &HeldToken) -> bool {
         let plan = token.plan(self.now);
         let last = self.exchange.last();
         let access = token.access.as_ref();
@@ -101,7 +101,7 @@ impl Case<'_> {
         let deadline = intent.deadline.seen_from(now, self.shown);
         let deadline = deadline.earliest(now.after(LONGEST));
         if !self.known.is_own(intent) && !deadline.reached(now) {
-            return Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY));
+            return Verdict::Wait;
         }
         let spend = Spend {
             began_at: intent.began_at.seen_from(now, self.shown),
@@ -110,9 +110,7 @@ impl Case<'_> {
         let access_dead = self.access_dead(token);
         match schedule::respend(self.profile.lost_reply_rule(), &spend, access_dead, now) {
             Respend::Now => Verdict::Spend,
-            Respend::NotBefore(_) if access_dead.reached(now) => {
-                Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY))
-            }
+            Respend::NotBefore(_) if access_dead.reached(now) => Verdict::Wait,
             Respend::NotBefore(_) => Verdict::Fail(ProviderError::transient(
                 "the refresh token may have been spent by a process that did not save what it got; \
                  it is tried again when the access token is dead",
@@ -137,4 +135,3 @@ impl Case<'_> {
 
 /// As long as people are given to confirm a login.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-const LOOK_AT_INTENTS_EVERY: Duration = Duration::from_millis(500);
