@@ -25,6 +25,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -41,8 +42,10 @@ use tower_reauth::{
 };
 
 /// Where a process is killed, in the order of its steps.
-const STEPS: [&str; 16] = [
+const STEPS: [&str; 18] = [
     "start",
+    "look",
+    "looked",
     "take_lease",
     "lease taken",
     "read",
@@ -134,8 +137,8 @@ async fn store_a_process_that_stands_still_past_its_lease_lands_its_token_and_ot
         play.ahead += Duration::from_millis(10_500);
         let mut other = play.spawn(false);
         let mut second = Said::of(&mut other);
-        // It has taken the lease, and finds the intent or the token.
-        while second.next().is_some_and(|step| step != "record read") {}
+        // It has found the intent, or the token.
+        while second.next().is_some_and(|step| step != "looked") {}
         first.go_on();
         while first.next().is_some() {
             first.go_on();
@@ -372,10 +375,10 @@ async fn live(path: &Path) {
         .rotation(Rotation::Must)
         .lost_reply(LostReply::LastResort);
     let ahead = var("TOWER_REAUTH_AHEAD").parse().unwrap();
-    let layer = AuthLayer::builder(Stepwise(provider))
+    let layer = AuthLayer::builder(Stepwise::new(provider))
         .initial(Token::from_refresh_token(var("TOWER_REAUTH_LOGIN")))
         .clock(Ahead(Duration::from_secs(ahead)))
-        .store(Stepwise(FileStore::new(path)))
+        .store(Stepwise::new(FileStore::new(path)))
         .build()
         .unwrap();
     let handle = layer.handle();
@@ -399,26 +402,41 @@ fn say(step: &str) {
 }
 
 /// Says when it is asked, and when it has answered.
-struct Stepwise<T>(T);
+struct Stepwise<T> {
+    inner: T,
+    /// It holds the lease.
+    leases: AtomicBool,
+}
+
+impl<T> Stepwise<T> {
+    fn new(inner: T) -> Self {
+        let leases = AtomicBool::new(false);
+        Self { inner, leases }
+    }
+}
 
 impl<P: Provider> Provider for Stepwise<P> {
     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
         say("ask");
-        let result = self.0.obtain(exchange).await;
+        let result = self.inner.obtain(exchange).await;
         say("answered");
         result
     }
 
     fn profile(&self) -> Profile {
-        self.0.profile()
+        self.inner.profile()
     }
 }
 
 impl<S: TokenStore> TokenStore for Stepwise<S> {
     async fn read(&self, key: &SessionKey, now: SystemTime) -> Result<Seen, StoreError> {
-        say("read");
-        let seen = self.0.read(key, now).await;
-        say("record read");
+        let (before, after) = match self.leases.load(Ordering::Relaxed) {
+            true => ("read", "record read"),
+            false => ("look", "looked"),
+        };
+        say(before);
+        let seen = self.inner.read(key, now).await;
+        say(after);
         seen
     }
 
@@ -436,7 +454,7 @@ impl<S: TokenStore> TokenStore for Stepwise<S> {
             None => ("save", "saved"),
         };
         say(before);
-        let written = self.0.write(key, expected, record).await;
+        let written = self.inner.write(key, expected, record).await;
         say(after);
         written
     }
@@ -448,14 +466,17 @@ impl<S: TokenStore> TokenStore for Stepwise<S> {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         say("take_lease");
-        let taken = self.0.take_lease(key, lease, now).await;
+        let taken = self.inner.take_lease(key, lease, now).await;
+        self.leases
+            .store(taken.as_ref().is_ok_and(|taken| *taken), Ordering::Relaxed);
         say("lease taken");
         taken
     }
 
     async fn release_lease(&self, key: &SessionKey, lease: &Lease) -> Result<(), StoreError> {
         say("release_lease");
-        let released = self.0.release_lease(key, lease).await;
+        let released = self.inner.release_lease(key, lease).await;
+        self.leases.store(false, Ordering::Relaxed);
         say("lease released");
         released
     }

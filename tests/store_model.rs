@@ -1,10 +1,10 @@
 //! The protocol of `store::stored` as a small state model, explored exhaustively.
 //!
-//! Three processes share one session. Each takes the lease, reads, adopts, writes its intent, asks
-//! the vendor, saves and releases, as `Turn` does; between any two steps any other may take as many
-//! of its own as it likes, which is what a pause is. Any of them may crash at any point, and start
-//! again knowing nothing. Any message may be lost on its way to the vendor or back, and any
-//! acknowledgement of the store may be. Leases and intents run out whenever they like.
+//! Three processes share one session. Each looks and adopts; or it takes the lease, reads, adopts,
+//! writes its intent, asks the vendor, saves and releases, as `Turn` does. Between any two steps any
+//! other may take as many of its own as it likes, which is what a pause is. Any of them may crash at
+//! any point, and start again knowing nothing. Any message may be lost on its way to the vendor or
+//! back, and any acknowledgement of the store may be. Leases and intents run out whenever they like.
 //!
 //! The vendor is strict: a refresh token spent twice is counted. What must hold in every state that
 //! can be reached:
@@ -43,6 +43,8 @@ struct Bounds {
 enum At {
     /// Not in a turn; it uses the token of this revision.
     Idle,
+    /// `look`: `Desk::read` has answered, without a lease.
+    Looked { revision: u8 },
     /// `take_lease` has answered.
     UnderLease,
     /// `Desk::read` has answered: the record was this one.
@@ -249,6 +251,10 @@ impl State {
         }
         match holder.at {
             At::Idle => {
+                let looked = At::Looked {
+                    revision: self.revision,
+                };
+                add("look", Did::Nothing, looked, &|_| {});
                 // Settling: what is unsaved is saved, whoever has the lease.
                 if let Some(stored) = holder.unsaved {
                     self.save(who, stored, without, At::Idle, steps);
@@ -260,6 +266,7 @@ impl State {
                     steps.push(("take_lease", Did::Nothing, next));
                 }
             }
+            At::Looked { revision } => self.looked(who, revision, without, steps),
             At::UnderLease => self.read(who, without, steps),
             At::Judged {
                 revision,
@@ -329,6 +336,33 @@ impl State {
                     },
                 );
             }
+        }
+    }
+
+    /// What a look without a lease does: it adopts, or does nothing. What else there is to do goes on
+    /// from `Idle`, with the lease.
+    fn looked(
+        &self,
+        who: usize,
+        revision: u8,
+        without: Without,
+        steps: &mut Vec<(&'static str, Did, State)>,
+    ) {
+        let holder = self.holders[who];
+        let mut next = *self;
+        next.holders[who].at = At::Idle;
+        if holder.newest > Some(revision) {
+            steps.push(("look: Meeting::Lost", Did::Nothing, next));
+        } else {
+            next.holders[who].newest = Some(revision);
+            next.holders[who].unsaved = None;
+            let saved = revision <= self.revision;
+            let adopted = Did::Published { saved, kept: false };
+            steps.push(("look: Verdict::Adopt", adopted, next));
+        }
+        // Meanwhile what is unsaved is saved.
+        if let Some(stored) = holder.unsaved {
+            self.save(who, stored, without, holder.at, steps);
         }
     }
 

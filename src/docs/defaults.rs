@@ -48,15 +48,14 @@
 //! | what | value | reason |
 //! | --- | --- | --- |
 //! | a lease | 10 s, made to last every 3 s | a process that died holds the others up for no longer than an exchange takes; two beats may be lost |
-//! | waiting for a lease | looked at every 50 to 150 ms, for 60 s | the holder is done in less than a second, as a rule; callers have long given up by then |
+//! | waiting for whoever has the lease or an open intent | looked at after 100 ms, then each time twice as long, at most 1 s; each ± 50 %; for 60 s | the holder is done in less than a second, as a rule; where it is not, a thousand replicas may be waiting; callers have long given up by then |
 //! | an intent | what the exchange may take, 10 s, and 2 s for writing it | who finds it open waits that long; a write that takes longer spends nothing |
 //! | an intent that claims to last longer | 5 min | some clock was set; people who confirm a login get as long |
-//! | waiting for somebody's intent | looked at every 500 ms | the token may be saved any moment |
 //! | one call of a store | 5 s | stores limit their calls themselves; this is for one that does not |
 //! | a session that needs a login, looked up in the store | every 30 s, on demand | somebody may have logged in elsewhere |
 //! | seeds that are remembered | 32 | a rollback goes back a few deploys |
 //! | rotated refresh tokens that are remembered | 16 | an application that keeps tokens by itself hands over a recent one |
-//! | an operation of Redis, connecting included | 500 ms, settable | on one network it takes one; an exchange needs five of them, and the layer gives up after 5 s |
+//! | an operation of Redis, connecting included | 500 ms, settable | on one network it takes one; an exchange needs six of them, and the layer gives up after 5 s |
 //! | of that for `WAIT` | half | the answer, how many replicas have it, has to come in time |
 //! | a call of Redis on a connection that was lost meanwhile | once more, on a new one | whatever is sent is the same if it is done twice; a server that was restarted is no failure |
 //! | the nonce of a seal | 24 random bytes | so long that processes which know nothing of each other draw no two alike |

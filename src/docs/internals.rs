@@ -85,6 +85,9 @@
 //!   has lost what was between them, and a login made meanwhile is not taken for an old one.
 //! - One compare-and-set does for intent, save, seed and login: it expects a version, and an intent
 //!   or any. A store has four methods.
+//! - A replica looks into the store before it takes the lease: of a thousand that are due, one spends,
+//!   and the others need one command each instead of three. What a look says counts without the lease,
+//!   which is not the safety; only what has to be written waits for it.
 //! - A store's clock comes with each read, and a store without one is given the time: so leases and
 //!   intents can be tested by hand.
 //! - The record remembers the last rotated refresh tokens beside the seeds: an application that kept

@@ -26,13 +26,15 @@
 //! # What happens to a refresh token
 //!
 //! ```text
-//! take the lease ─▶ read ─▶ is there a newer good token? use it, ask nobody
-//!                    │
-//!                    ├─▶ somebody's open intent? wait it out, then go by the vendor's rule
-//!                    │
-//!                    └─▶ write the intent ─▶ ask the vendor ─▶ save ─▶ release the lease ─▶ use it
-//!                          if the record      nothing sent?     if the record is not newer;
-//!                          is as it was       take it back      clears the intent
+//! look ─▶ is there a newer good token? use it, ask nobody
+//!  │
+//!  ├─▶ somebody's open intent? wait it out, then go by the vendor's rule
+//!  │
+//!  └─▶ take the lease ─▶ look again
+//!       │
+//!       └─▶ write the intent ─▶ ask the vendor ─▶ save ─▶ release the lease ─▶ use it
+//!             if the record      nothing sent?     if the record is not newer;
+//!             is as it was       take it back      clears the intent
 //! ```
 //!
 //! - The **lease** keeps replicas from asking at the same time. It is no more than that: it ends by

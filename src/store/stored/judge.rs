@@ -29,8 +29,8 @@ pub(super) struct Case<'a> {
 pub(super) enum Verdict {
     /// Somebody was quicker: use the record's token.
     Adopt(Token),
-    /// Somebody may be spending it: look again after this.
-    Wait(Duration),
+    /// Somebody may be spending it: look again later.
+    Wait,
     /// Not now.
     Fail(ProviderError),
     /// Ask the vendor.
@@ -63,7 +63,7 @@ impl Case<'_> {
 
     /// Whether the record's token does what the exchange is for. That it is another one is not
     /// enough.
-    pub(super) fn is_adoptable(&self, token: &HeldToken) -> bool {
+    fn is_adoptable(&self, token: &HeldToken) -> bool {
         let plan = token.plan(self.now);
         let last = self.exchange.last();
         let access = token.access.as_ref();
@@ -94,13 +94,12 @@ impl Case<'_> {
         })
     }
 
-    /// How long to wait before looking at the intent of another process again, as long as its
-    /// exchange may be under way.
-    pub(super) fn under_way_elsewhere(&self) -> Option<Duration> {
-        let intent = self.known.open_intent(self.record)?;
-        let deadline = self.deadline_of(&intent);
-        let over = self.known.is_own(&intent) || deadline.reached(self.now);
-        (!over).then(|| deadline.remaining(self.now).min(LOOK_AT_INTENTS_EVERY))
+    /// Whether another process may be exchanging the record's token.
+    pub(super) fn under_way_elsewhere(&self) -> bool {
+        let intent = self.known.open_intent(self.record);
+        intent.is_some_and(|intent| {
+            !self.known.is_own(&intent) && !self.deadline_of(&intent).reached(self.now)
+        })
     }
 
     fn deadline_of(&self, intent: &Intent) -> Moment {
@@ -111,8 +110,8 @@ impl Case<'_> {
 
     /// An open intent is waited out, and then answered by the vendor's rule.
     fn answer(&self, intent: &Intent, token: &HeldToken) -> Verdict {
-        if let Some(pause) = self.under_way_elsewhere() {
-            return Verdict::Wait(pause);
+        if self.under_way_elsewhere() {
+            return Verdict::Wait;
         }
         let now = self.now;
         let deadline = self.deadline_of(intent);
@@ -123,9 +122,7 @@ impl Case<'_> {
         let access_dead = self.access_dead(token);
         match schedule::respend(self.profile.lost_reply_rule(), &spend, access_dead, now) {
             Respend::Now => Verdict::Spend,
-            Respend::NotBefore(_) if access_dead.reached(now) => {
-                Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY))
-            }
+            Respend::NotBefore(_) if access_dead.reached(now) => Verdict::Wait,
             Respend::NotBefore(_) => Verdict::Fail(ProviderError::transient(
                 "the refresh token may have been spent by a process that did not save what it got; \
                  it is tried again when the access token is dead",
@@ -150,4 +147,3 @@ impl Case<'_> {
 
 /// As long as people are given to confirm a login.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-const LOOK_AT_INTENTS_EVERY: Duration = Duration::from_millis(500);

@@ -7,7 +7,8 @@
 //! that was kept. What this process knows of a session's record is its [`Seat`](seat::Seat): the
 //! newest record that it has seen or made, whether the store lacks it, and the seed that has not
 //! been judged yet. What to do with a record is judged by a pure function, [`judge`]. A
-//! [`Turn`](turn::Turn) is one call of `obtain`: it takes the lease, reads, judges, and spends.
+//! [`Turn`](turn::Turn) is one call of `obtain`: it reads and judges, which is all where another
+//! process was quicker; else it takes the lease, reads and judges again, and spends.
 //!
 //! # What is written when
 //!

@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::{
     desk::Sight,
-    turn::{Step, Trouble, Turn, wait_for_lease},
+    turn::{Step, Trouble, Turn},
     unreachable_store,
 };
 use crate::{
@@ -44,7 +44,7 @@ impl<P: Provider> Turn<'_, P> {
     async fn step_to_revoke(&self, meant: &Meant) -> Result<Step<()>, Trouble> {
         let desk = &self.stored.desk;
         if !desk.take_lease(&self.seat.key).await? {
-            return Ok(wait_for_lease());
+            return Ok(Step::Wait);
         }
         let step = self.revoke_under_lease(meant).await;
         desk.release_lease(&self.seat.key).await;
@@ -61,9 +61,9 @@ impl<P: Provider> Turn<'_, P> {
                 false => Err(Trouble::Provider(overtaken_by_a_login())),
             };
         }
-        if let Some(pause) = self.under_way_elsewhere(&sight) {
+        if self.under_way_elsewhere(&sight) {
             // What it brings would not be revoked.
-            return Ok(Step::Wait(pause));
+            return Ok(Step::Wait);
         }
         let now = self.now();
         let Some(last) = self.starting_point(sight.record.as_ref(), now) else {

@@ -1,4 +1,4 @@
-//! One exchange, from the lease to its release.
+//! One exchange, from the first look to the release of the lease.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -29,8 +29,8 @@ pub(super) struct Turn<'a, P> {
 /// How far a turn has come.
 pub(super) enum Step<T = Token> {
     Done(T),
-    /// Look again after this.
-    Wait(Duration),
+    /// Somebody else is at it: look again later.
+    Wait,
     /// The record has changed under our hands.
     Again,
 }
@@ -68,15 +68,18 @@ impl<'a, P: Provider> Turn<'a, P> {
         F: Future<Output = Result<Step<T>, Trouble>> + Send,
     {
         let give_up = self.now().after(WAIT_AT_MOST);
+        let mut poll = POLL;
         for _ in 0..ROUNDS_AT_MOST {
             match step().await? {
                 Step::Done(end) => return Ok(end),
                 Step::Again => {}
-                Step::Wait(pause) => {
+                Step::Wait => {
                     if give_up.reached(self.now()) {
                         break;
                     }
+                    let pause = poll.mul_f64(0.5 + fastrand::f64());
                     self.stored.desk.sleep(pause).await;
+                    poll = (poll * 2).min(POLL_AT_MOST);
                 }
             }
         }
@@ -86,39 +89,40 @@ impl<'a, P: Provider> Turn<'a, P> {
     }
 
     async fn step(&self) -> Result<Step, Trouble> {
+        if let Some(step) = self.look().await? {
+            return Ok(step);
+        }
         let desk = &self.stored.desk;
         if !desk.take_lease(&self.seat.key).await? {
-            return self.look_from_afar().await;
+            return Ok(Step::Wait);
         }
         let step = self.under_lease().await;
         desk.release_lease(&self.seat.key).await;
         step
     }
 
-    /// Somebody else has the lease: what they have saved may do already.
-    async fn look_from_afar(&self) -> Result<Step, Trouble> {
-        let wait = wait_for_lease();
-        let sight = self.stored.desk.read(&self.seat.key).await?;
-        let now = self.now();
-        let mut known = self.seat.known();
-        let Meeting::Current(Some(record)) = known.meet(sight.record.clone()) else {
-            return Ok(wait);
-        };
-        let Some(token) = &record.token else {
-            return Ok(wait);
-        };
-        if known
-            .seed
-            .as_ref()
-            .is_some_and(|seed| !record.has_seen(seed))
+    /// Most turns need no more than one look: another replica has been at the vendor. None where
+    /// something has to be written, which is for the holder of the lease to do.
+    async fn look(&self) -> Result<Option<Step>, Trouble> {
+        let mut sight = self.stored.desk.read(&self.seat.key).await?;
         {
-            return Ok(wait);
+            let mut known = self.seat.known();
+            let Meeting::Current(Some(record)) = known.meet(sight.record.take()) else {
+                return Ok(None);
+            };
+            let seed = known.seed.as_ref();
+            if record.token.is_none() || seed.is_some_and(|seed| !record.has_seen(seed)) {
+                return Ok(None);
+            }
+            known.seed = None;
+            sight.record = Some(record);
         }
-        let case = self.case(&record, &known, sight.shown(now));
-        Ok(match case.is_adoptable(token) {
-            true => Step::Done(token.to_token(now)),
-            false => wait,
-        })
+        match self.judge(&sight) {
+            Verdict::Adopt(token) => Ok(Some(Step::Done(token))),
+            Verdict::Wait => Ok(Some(Step::Wait)),
+            Verdict::Fail(error) => Err(Trouble::Provider(error)),
+            Verdict::Spend => Ok(None),
+        }
     }
 
     async fn under_lease(&self) -> Result<Step, Trouble> {
@@ -127,7 +131,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         };
         match self.judge(&sight) {
             Verdict::Adopt(token) => Ok(Step::Done(token)),
-            Verdict::Wait(pause) => Ok(Step::Wait(pause)),
+            Verdict::Wait => Ok(Step::Wait),
             Verdict::Fail(error) => Err(Trouble::Provider(error)),
             Verdict::Spend => self.spend(sight).await,
         }
@@ -183,12 +187,12 @@ impl<'a, P: Provider> Turn<'a, P> {
         case.verdict()
     }
 
-    /// How long to wait, as long as another process may be exchanging the token of this record.
-    pub(super) fn under_way_elsewhere(&self, sight: &Sight) -> Option<Duration> {
-        let record = sight.record.as_ref()?;
+    /// Whether another process may be exchanging the token of this record.
+    pub(super) fn under_way_elsewhere(&self, sight: &Sight) -> bool {
         let known = self.seat.known();
-        let case = self.case(record, &known, sight.shown(self.now()));
-        case.under_way_elsewhere()
+        let shown = sight.shown(self.now());
+        let record = sight.record.as_ref();
+        record.is_some_and(|record| self.case(record, &known, shown).under_way_elsewhere())
     }
 
     fn case<'b>(&'b self, record: &'b Record, known: &'b Known, shown: UnixMillis) -> Case<'b> {
@@ -217,12 +221,12 @@ impl<'a, P: Provider> Turn<'a, P> {
         let step = match self.judge(&sight) {
             Verdict::Adopt(token) => return Ok(token),
             Verdict::Fail(error) => return Err(error),
-            Verdict::Wait(_) => return Err(unreachable_store(error)),
+            Verdict::Wait => return Err(unreachable_store(error)),
             Verdict::Spend => self.spend_in_memory(sight).await,
         };
         match step {
             Ok(Step::Done(token)) => Ok(token),
-            Ok(Step::Wait(_) | Step::Again) => Err(unreachable_store(error)),
+            Ok(Step::Wait | Step::Again) => Err(unreachable_store(error)),
             Err(Trouble::Provider(error)) => Err(error),
             Err(Trouble::Store(error)) => Err(unreachable_store(error)),
         }
@@ -249,11 +253,9 @@ impl From<StoreError> for Trouble {
     }
 }
 
-pub(super) fn wait_for_lease<T>() -> Step<T> {
-    Step::Wait(POLL.mul_f64(0.5 + fastrand::f64()))
-}
-
+/// The first of the polls, each of which is twice as long as the one before it.
 const POLL: Duration = Duration::from_millis(100);
+const POLL_AT_MOST: Duration = Duration::from_secs(1);
 const WAIT_AT_MOST: Duration = Duration::from_secs(60);
 /// Far more than there are polls in that time: a store that does nothing but conflict ends it.
 const ROUNDS_AT_MOST: usize = 2_000;
