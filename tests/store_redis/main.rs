@@ -15,13 +15,15 @@
 
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/proxy.rs"]
+mod proxy;
+#[path = "../support/redis_server.rs"]
+mod server;
 
 mod answers;
 mod conformance;
 mod fleet;
 mod loss;
 mod partition;
-mod proxy;
 mod replica;
-mod server;
 mod setup;

@@ -1,4 +1,11 @@
-//! What lies between a process and its Redis, and breaks where a test likes.
+//! What lies between a process and a server, and breaks where a test likes.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it, and a test may panic"
+)]
 
 use std::{
     net::SocketAddr,
