@@ -19,12 +19,12 @@ use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
 
 use super::{
     Limits, arrived,
-    body::{Body, Watch},
+    body::{Body, LastCall, Watch},
     proof,
 };
 use crate::{
     clock::Clock,
-    provider::{ProviderError, SendFuture, TokenReply, TokenRequest, is_loopback},
+    provider::{ProviderError, SendBefore, SendFuture, TokenReply, TokenRequest, is_loopback},
 };
 
 /// What is behind an [`HttpTokenClient`](super::HttpTokenClient), its type hidden.
@@ -94,7 +94,11 @@ where
         Some(Err(error)) => return Err(not_sent(&place(request.uri()), error.into())),
         None => return Err(ProviderError::transient(NOT_READY)),
     }
-    let (request, sending) = prepare(request);
+    let last_call = LastCall::of(request.extensions().get::<SendBefore>(), &clock);
+    if last_call.is_over() {
+        return Err(ProviderError::transient(TOO_LATE));
+    }
+    let (request, sending) = prepare(request, last_call);
     let sent_at = clock.now();
     let response = match within(limit.as_mut(), service.call(request)).await {
         Some(Ok(response)) => response,
@@ -191,14 +195,14 @@ async fn within<F: Future>(mut limit: Pin<&mut Sleep>, future: F) -> Option<F::O
     .await
 }
 
-fn prepare(request: Request<Bytes>) -> (Request<Body>, Sending) {
+fn prepare(request: Request<Bytes>, last_call: LastCall) -> (Request<Body>, Sending) {
     let (mut head, bytes) = request.into_parts();
     let body_is_proof = !bytes.is_empty() && !head_may_tell(&head.uri, &head.headers);
     head.extensions.insert(TokenRequest);
     if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
         value.set_sensitive(true);
     }
-    let (body, watch) = Body::new(bytes);
+    let (body, watch) = Body::new(bytes, last_call);
     let sending = Sending {
         place: place(&head.uri),
         body: watch,
@@ -225,3 +229,5 @@ fn place(uri: &Uri) -> String {
 }
 
 const NOT_READY: &str = "the token client was not ready within the time limit; nothing was sent";
+const TOO_LATE: &str = "the time for the exchange was over before the token request could be sent, \
+                        and nothing was sent";

@@ -133,9 +133,13 @@ impl<P: Provider> Turn<'_, P> {
     async fn ask(&self, spending: &Spending) -> (Result<Token, ProviderError>, Moment) {
         let sent_at = self.now();
         let last = self.starting_point(spending, sent_at);
-        let exchange = self
-            .exchange
-            .going_on_from(last, sent_at.after(self.allowed));
+        let mut deadline = sent_at.after(self.allowed);
+        if let Some(intent) = spending.base.as_ref().and_then(Record::intent) {
+            // The process may have been stopped since it wrote that.
+            let shown = spending.sight.shown(sent_at);
+            deadline = deadline.earliest(intent.deadline.seen_from(sent_at, shown));
+        }
+        let exchange = self.exchange.going_on_from(last, deadline);
         (self.stored.provider.obtain(exchange).await, sent_at)
     }
 
