@@ -1,11 +1,6 @@
 //! One token request, from the check of its address to the last byte of the reply.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
-    task::Poll,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{
@@ -13,13 +8,13 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, USER_AGENT},
     uri::Scheme,
 };
-use tokio::{runtime::Handle, time::Sleep};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
 
 use super::{
     Limits, arrived,
     body::{Body, LastCall, Watch},
+    limit::Limit,
     proof,
 };
 use crate::{
@@ -88,8 +83,8 @@ where
     B: http_body::Body,
 {
     check(request.uri())?;
-    let mut limit = pin!(timer(limits)?);
-    match within(limit.as_mut(), service.ready()).await {
+    let mut limit = Limit::new(limits.timeout)?;
+    match limit.within(service.ready()).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => return Err(not_sent(&place(request.uri()), error.into())),
         None => return Err(ProviderError::transient(NOT_READY)),
@@ -100,14 +95,15 @@ where
     }
     let (request, sending) = prepare(request, last_call);
     let sent_at = clock.now();
-    let response = match within(limit.as_mut(), service.call(request)).await {
+    limit.expects_answer();
+    let response = match limit.within(service.call(request)).await {
         Some(Ok(response)) => response,
         Some(Err(error)) => return Err(sending.failed(error.into())),
         None => return Err(sending.timed_out()),
     };
     let received_at = clock.now();
     let (head, body) = response.into_parts();
-    let (body, complete) = arrived::read(body, limit, limits.max_reply_bytes).await;
+    let (body, complete) = arrived::read(body, &mut limit, limits.max_reply_bytes).await;
     Ok(TokenReply::new(
         head,
         body,
@@ -172,27 +168,6 @@ fn check(uri: &Uri) -> Result<(), ProviderError> {
         "a token request to {host:?} would show its credential to the network: use https \
          (plain http is for loopback addresses only)"
     )))
-}
-
-/// The one timer of a try. Outside a runtime it would panic.
-fn timer(limits: Limits) -> Result<Sleep, ProviderError> {
-    Handle::try_current().map_err(|error| {
-        ProviderError::misconfigured(
-            "a token request needs a tokio runtime: call from within one, with its timer enabled",
-        )
-        .because(error)
-    })?;
-    Ok(tokio::time::sleep(limits.timeout))
-}
-
-/// The output of `future`, or none where `limit` comes first.
-async fn within<F: Future>(mut limit: Pin<&mut Sleep>, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
-    })
-    .await
 }
 
 fn prepare(request: Request<Bytes>, last_call: LastCall) -> (Request<Body>, Sending) {
