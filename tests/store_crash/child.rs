@@ -30,10 +30,11 @@ fn store_crash_child() {
         return;
     };
     say("start");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let mut runtime = match env::var_os("TOWER_REAUTH_THREADS") {
+        Some(_) => tokio::runtime::Builder::new_multi_thread(),
+        None => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().unwrap();
     runtime.block_on(async {
         if address.starts_with("redis://") {
             let store = RedisStore::builder(address)

@@ -29,6 +29,7 @@ mod server;
 
 mod child;
 mod crash;
+mod pause;
 mod place;
 mod play;
 mod process;

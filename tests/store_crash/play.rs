@@ -4,13 +4,7 @@ use std::{env, process::Command, time::Duration};
 
 use tower_reauth::test_util::SimOauth;
 
-use crate::{
-    child::GRACE,
-    dial::Dial,
-    folder::Folder,
-    place::Place,
-    process::Process,
-};
+use crate::{child::GRACE, dial::Dial, folder::Folder, place::Place, process::Process};
 
 pub struct Play {
     pub vendor: SimOauth,
@@ -69,7 +63,10 @@ impl Play {
                 .env("TOWER_REAUTH_LOGIN", &self.login)
                 .env("TOWER_REAUTH_RULE", self.rule)
                 .env("TOWER_REAUTH_STEPWISE", if stepwise { "1" } else { "" })
-                .env("TOWER_REAUTH_PATIENCE", self.patience.as_millis().to_string())
+                .env(
+                    "TOWER_REAUTH_PATIENCE",
+                    self.patience.as_millis().to_string(),
+                )
                 .env("TOWER_REAUTH_DIAL", self.dial.file()),
         )
     }
