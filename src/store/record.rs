@@ -205,7 +205,6 @@ impl Intent {
     }
 
     /// Whether it is one of nobody's.
-    #[cfg(feature = "seal")]
     pub(super) fn is_distrust(&self) -> bool {
         self.deadline == UnixMillis::default()
     }

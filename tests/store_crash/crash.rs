@@ -190,7 +190,7 @@ impl Play {
             }
             None => {}
         }
-        while process.next().is_some() {}
+        self.sees_out(&mut process);
         let killed = process.was_killed();
         (std::mem::take(&mut process.said), killed)
     }

@@ -11,7 +11,7 @@ use tower_reauth::test_util::Fault;
 
 use crate::{
     place::Place,
-    play::{LATER, Play, rounds, seed},
+    play::{LATER, PAST_INTENTS, Play, rounds, seed},
 };
 
 /// Where a process is stopped, in the order of its steps.
@@ -34,8 +34,6 @@ const STEPS: [&str; 13] = [
 const INTENDED: [&str; 4] = ["intent written", "ask", "answered", "save"];
 /// At these the vendor has answered, and nothing is saved.
 const WON: [&str; 2] = ["answered", "save"];
-/// Leases are over after 10 s, intents after 12.
-const PAST_INTENTS: Duration = Duration::from_secs(13);
 /// A process that runs freely is done by then, most of the time.
 const LATEST_STOP: u64 = 25_000;
 
@@ -139,7 +137,7 @@ async fn stops(place: Place, rounds: usize) {
         thread::sleep(Duration::from_millis(5));
         play.pass(PAST_INTENTS);
         let before = play.vendor.counters();
-        let other = play.spawn(false).runs_out();
+        let other = play.sees_out(&mut play.spawn(false));
         let by_rule = play.vendor.counters().spent_twice - before.spent_twice;
         one.resume();
         let outcome = one.runs_out();
@@ -166,7 +164,7 @@ impl Play {
         assert!(one.goes_to(step), "{:?}", one.said);
         one.stop();
         self.pass(PAST_INTENTS);
-        let other = self.spawn(false).runs_out();
+        let other = self.sees_out(&mut self.spawn(false));
         one.resume();
         let outcome = one.runs_out();
         let context = format!("stopped at `{step}`: {outcome}, the other one: {other}");
@@ -175,13 +173,15 @@ impl Play {
         let won = WON.contains(&step);
         assert!(twice <= u64::from(won), "{context}: spent twice");
         book.spent_twice_by_rule += twice;
-        if won && outcome == "done" && after.rotations - before.rotations == 1 {
+        let landed = one.said.iter().any(|step| step == "saved");
+        if won && landed && after.rotations - before.rotations == 1 {
             book.landed_late += 1;
         }
         let gives_up = won || (self.rule == "never" && INTENDED.contains(&step));
         let told = other == "done" || (gives_up && other == "login required");
         assert!(told, "{context}");
-        self.agree(&other, &outcome, twice, &context, book);
+        let outcome = if landed { "done" } else { &outcome };
+        self.agree(&other, outcome, twice, &context, book);
     }
 
     /// The next process has a token, or says that the session is lost; and that only where somebody
@@ -192,7 +192,12 @@ impl Play {
         *book.outcomes.entry(outcomes).or_default() += 1;
         let rotations = self.vendor.counters().rotations;
         let mut next = self.spawn(false);
-        assert_eq!(next.runs_out(), "done", "{context}: {:?}", next.said);
+        assert_eq!(
+            self.sees_out(&mut next),
+            "done",
+            "{context}: {:?}",
+            next.said
+        );
         let made = self.vendor.counters().rotations - rotations;
         // A file that a stopped process has locked is of use to nobody.
         let nobody = one != "done" && other != "done";

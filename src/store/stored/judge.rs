@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::{
     super::{Intent, Record, held::HeldToken, unix::UnixMillis},
     seat::Known,
+    spend::MARGIN,
 };
 use crate::{
     cell::schedule::{self, Respend, Spend},
     clock::Moment,
-    provider::{Exchange, Profile, ProviderError, Reason},
+    provider::{Exchange, LostReply, Profile, ProviderError, Reason},
     token::Token,
 };
 
@@ -97,18 +98,22 @@ impl Case<'_> {
     /// An open intent is waited out, and then answered by the vendor's rule.
     fn answer(&self, intent: &Intent, token: &HeldToken) -> Verdict {
         let now = self.now;
-        // One that claims to last for longer was written by a clock that has been set since.
-        let deadline = intent.deadline.seen_from(now, self.shown);
-        let deadline = deadline.earliest(now.after(LONGEST));
-        if !self.known.is_own(intent) && !deadline.reached(now) {
-            return Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY));
-        }
-        let spend = Spend {
+        let rule = self.profile.lost_reply_rule();
+        let mut spend = Spend {
             began_at: intent.began_at.seen_from(now, self.shown),
-            deadline,
+            deadline: intent.deadline.seen_from(now, self.shown),
         };
+        if !self.known.is_own(intent) {
+            let forgiven = rule == LostReply::Harmless || schedule::is_replayed(rule, &spend, now);
+            spend.deadline = self.over_at(intent, spend.deadline, forgiven);
+            if !spend.deadline.reached(now) {
+                let left = spend.deadline.remaining(now);
+                return Verdict::Wait(left.min(LOOK_AT_INTENTS_EVERY));
+            }
+        }
+        let deadline = spend.deadline;
         let access_dead = self.access_dead(token);
-        match schedule::respend(self.profile.lost_reply_rule(), &spend, access_dead, now) {
+        match schedule::respend(rule, &spend, access_dead, now) {
             Respend::Now => Verdict::Spend,
             Respend::NotBefore(_) if access_dead.reached(now) => {
                 Verdict::Wait(deadline.remaining(now).min(LOOK_AT_INTENTS_EVERY))
@@ -123,6 +128,21 @@ impl Case<'_> {
                  and this vendor's must not be sent again",
             )),
         }
+    }
+
+    /// When somebody else's intent is over, that says `stored`.
+    ///
+    /// Where the vendor forgives nothing, it is watched for as long as an exchange takes as well, by
+    /// our own clock: the store's may have been set since, or that of whoever wrote it be wrong. And
+    /// for no longer than the longest that there are, whatever it says.
+    fn over_at(&self, intent: &Intent, stored: Moment, forgiven: bool) -> Moment {
+        let since = self.known.watched_since(intent).unwrap_or(self.now);
+        let watched_for = |time| Moment::new(since.after(time).monotonic(), Duration::MAX);
+        let stored = match forgiven || intent.is_distrust() {
+            true => stored,
+            false => stored.latest(watched_for(schedule::EXCHANGE + MARGIN)),
+        };
+        stored.earliest(watched_for(LONGEST))
     }
 
     /// When the access token stops being of use.

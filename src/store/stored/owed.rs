@@ -35,7 +35,7 @@ pub(super) async fn save(desk: &Desk, seat: &Seat) -> Result<Save, StoreError> {
         }
         // It had landed, although nobody said so; or the session went on elsewhere.
         let same = seen.as_ref().is_some_and(|seen| seen.token == record.token);
-        seat.known().meet(seen);
+        seat.known().meet(seen, desk.now());
         return Ok(match same {
             true => Save::Landed,
             false => Save::Superseded,

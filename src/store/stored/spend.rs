@@ -294,4 +294,4 @@ impl<P: Provider> Turn<'_, P> {
 }
 
 /// What writing an intent may take: the intent lasts that much longer than the exchange.
-const MARGIN: Duration = Duration::from_secs(2);
+pub(super) const MARGIN: Duration = Duration::from_secs(2);

@@ -91,7 +91,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         let sight = self.stored.desk.read(&self.seat.key).await?;
         let now = self.now();
         let mut known = self.seat.known();
-        let Meeting::Current(Some(record)) = known.meet(sight.record.clone()) else {
+        let Meeting::Current(Some(record)) = known.meet(sight.record.clone(), now) else {
             return Ok(wait);
         };
         let Some(token) = &record.token else {
@@ -121,7 +121,7 @@ impl<'a, P: Provider> Turn<'a, P> {
     async fn under_lease(&self) -> Result<Step, Trouble> {
         let desk = &self.stored.desk;
         let mut sight = desk.read(&self.seat.key).await?;
-        let meeting = self.seat.known().meet(sight.record.take());
+        let meeting = self.seat.known().meet(sight.record.take(), self.now());
         sight.record = match meeting {
             Meeting::Current(record) => record,
             Meeting::Lost(expected, newest) => {
