@@ -124,6 +124,12 @@ impl Record {
         next
     }
 
+    /// The record with its token's times by our own clock.
+    pub(super) fn seen_from(mut self, now: Moment, shown: UnixMillis) -> Self {
+        self.token = self.token.map(|token| token.seen_from(now, shown));
+        self
+    }
+
     /// Which login it belongs to, and which exchange.
     #[must_use]
     pub fn version(&self) -> Version {

@@ -150,7 +150,9 @@ impl<P: Provider> Turn<'_, P> {
             let seed = || Some(self.seat.known().seed.as_ref()?.to_token(now));
             self.exchange.last().cloned().or_else(seed)
         };
-        held.map(|held| held.to_token(now)).or_else(in_memory)
+        let shown = spending.sight.shown(now);
+        held.map(|held| held.seen_from(now, shown).to_token(now))
+            .or_else(in_memory)
     }
 
     /// A reply without a refresh token keeps the old one, which the cell may never have had.
@@ -212,20 +214,21 @@ impl<P: Provider> Turn<'_, P> {
         sent_at: Moment,
         intent: Option<Intent>,
     ) -> bool {
-        let now = self.now();
-        let profile = &self.stored.profile;
-        let mut held = HeldToken::fresh(token, sent_at, now, profile);
+        let (now, profile) = (self.now(), &self.stored.profile);
+        let ahead = spending.sight.ahead();
+        let mut held = HeldToken::fresh(token, sent_at, now, profile).by_clock(ahead);
         let mut known = self.seat.known();
         let Some(base) = &spending.base else {
             // Without the store nobody knows what it holds: then nothing is kept.
             return spending.in_memory || known.keep(Record::begin(held, None, now), None);
         };
         if let Some(old) = &base.token {
+            let old = old.seen_from(now, spending.sight.shown(now));
             let partial = held.access.is_none() || intent.is_some();
             if profile.rotation != Rotation::Must || partial {
-                held = held.inheriting_refresh_from(old);
+                held = held.inheriting_refresh_from(&old);
             }
-            held = held.inheriting_access_from(old);
+            held = held.inheriting_access_from(&old);
         }
         let mut next = base.exchanged(held);
         next.intent = intent;

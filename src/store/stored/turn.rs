@@ -94,6 +94,8 @@ impl<'a, P: Provider> Turn<'a, P> {
         let Meeting::Current(Some(record)) = known.meet(sight.record.clone(), now) else {
             return Ok(wait);
         };
+        let shown = sight.shown(now);
+        let record = record.seen_from(now, shown);
         let Some(token) = &record.token else {
             return Ok(wait);
         };
@@ -110,7 +112,7 @@ impl<'a, P: Provider> Turn<'a, P> {
             exchange: &self.exchange,
             profile: &self.stored.profile,
             now,
-            shown: sight.shown(now),
+            shown,
         };
         Ok(match case.is_adoptable(token) {
             true => Step::Done(token.to_token(now)),
@@ -151,7 +153,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         let now = self.now();
         let record = sight.record.as_ref();
         if !record.is_some_and(|record| record.has_seen(&seed)) {
-            let begun = Record::begin(seed, record, now);
+            let begun = Record::begin(seed.by_clock(sight.ahead()), record, now);
             let expected = Expected::version(record.map(Record::version));
             let desk = &self.stored.desk;
             if desk.write(&self.seat.key, &expected, &begun).await? == Written::Conflict {
@@ -169,6 +171,8 @@ impl<'a, P: Provider> Turn<'a, P> {
             return Verdict::Spend;
         };
         let now = self.now();
+        let shown = sight.shown(now);
+        let record = &record.clone().seen_from(now, shown);
         let known = self.seat.known();
         let case = Case {
             record,
@@ -176,7 +180,7 @@ impl<'a, P: Provider> Turn<'a, P> {
             exchange: &self.exchange,
             profile: &self.stored.profile,
             now,
-            shown: sight.shown(now),
+            shown,
         };
         case.verdict()
     }
@@ -192,7 +196,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         if self.stored.profile.rotation != Rotation::Never && !holds_newest {
             return Err(unreachable_store(error));
         }
-        let sight = Sight::from_memory(newest, self.now());
+        let sight = self.stored.desk.recall(newest);
         let step = match self.judge(&sight) {
             Verdict::Adopt(token) => return Ok(token),
             Verdict::Fail(error) => return Err(error),
