@@ -50,6 +50,11 @@ impl Dial {
         self.set((wall + by, monotonic));
     }
 
+    /// Shows what another one shows, for the time being.
+    pub fn goes_like(&self, other: &Self) {
+        self.set(other.ahead());
+    }
+
     /// What a clock of somebody else's shows, if it goes by this one.
     pub fn shifted(&self, wall: SystemTime) -> SystemTime {
         let (ahead, _) = self.ahead();
