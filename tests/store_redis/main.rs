@@ -13,6 +13,8 @@
     reason = "these are tests"
 )]
 
+#[path = "../support/dial.rs"]
+mod dial;
 #[path = "../support/folder.rs"]
 mod folder;
 #[path = "../support/proxy.rs"]
@@ -21,6 +23,7 @@ mod proxy;
 mod server;
 
 mod answers;
+mod between;
 mod conformance;
 mod fleet;
 mod loss;

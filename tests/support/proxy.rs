@@ -36,6 +36,8 @@ pub enum Fault {
     HalfClose,
     /// The connection breaks in the place of the next answer, once.
     BreakAtAnswer,
+    /// The connection breaks amid the next answer, once.
+    BreakAmidAnswer,
     /// Nothing goes through, and nobody says so.
     Silence,
 }
@@ -68,6 +70,10 @@ impl Proxy {
             state,
             accepting,
         }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn url(&self) -> String {
@@ -151,6 +157,11 @@ async fn pump(
             Fault::NoAnswers if is_answer => continue,
             Fault::BreakAtAnswer if is_answer => {
                 state.lock().unwrap().fault = Fault::None;
+                break;
+            }
+            Fault::BreakAmidAnswer if is_answer => {
+                state.lock().unwrap().fault = Fault::None;
+                to.write_all(&buffer[..n / 2]).await.ok();
                 break;
             }
             Fault::HalfClose if is_answer => {
