@@ -122,6 +122,7 @@ impl Play {
         }
         let before = self.vendor.counters();
         let (said, killed) = self.life(Some(kill));
+        self.settle();
         let last = said.last().cloned().unwrap_or_default();
         if killed {
             book.crashes += 1;

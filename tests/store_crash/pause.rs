@@ -133,8 +133,7 @@ async fn stops(place: Place, rounds: usize) {
         one.next();
         thread::sleep(Duration::from_micros(random.u64(..LATEST_STOP)));
         one.stop();
-        // What it had sent has arrived.
-        thread::sleep(Duration::from_millis(5));
+        play.settle();
         play.pass(PAST_INTENTS);
         let before = play.vendor.counters();
         let other = play.sees_out(&mut play.spawn(false));

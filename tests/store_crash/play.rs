@@ -49,6 +49,18 @@ impl Play {
         self.place.pass(by);
     }
 
+    /// What a process sent before its end has arrived, and is done with.
+    pub fn settle(&self) {
+        let mut quiet = 0;
+        let mut seen = self.vendor.counters();
+        while quiet < 3 {
+            thread::sleep(Duration::from_millis(2));
+            let counters = self.vendor.counters();
+            quiet = if counters == seen { quiet + 1 } else { 0 };
+            seen = counters;
+        }
+    }
+
     pub fn log_in(&mut self) {
         self.login = self.vendor.seed().refresh_token;
     }

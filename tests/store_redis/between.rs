@@ -92,7 +92,7 @@ async fn rounds(rule: LostReply) -> Book {
     let world = World::new(rule, server).await;
     let rounds = match env::var_os("TOWER_REAUTH_LONG") {
         Some(_) => 300,
-        None => 6,
+        None => 4,
     };
     for _ in 0..rounds {
         let before = (world.vendor.counters(), world.replies_lost.load(SeqCst));

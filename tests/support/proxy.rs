@@ -30,7 +30,7 @@ pub enum Fault {
     Cut,
     /// Everything takes this much longer, in each direction.
     Delay(Duration),
-    /// What the process sends arrives, and no answer comes back.
+    /// What the process sends arrives, and no answer comes back until this is over.
     NoAnswers,
     /// The server's side says that it is done, in the middle of everything.
     HalfClose,
@@ -38,7 +38,7 @@ pub enum Fault {
     BreakAtAnswer,
     /// The connection breaks amid the next answer, once.
     BreakAmidAnswer,
-    /// Nothing goes through, and nobody says so.
+    /// Nothing goes through until this is over, and nobody says so.
     Silence,
 }
 
@@ -150,11 +150,14 @@ async fn pump(
         if n == 0 {
             break;
         }
-        let fault = state.lock().unwrap().fault;
+        let mut fault = state.lock().unwrap().fault;
+        // What was sent meanwhile arrives in the end: a connection has no gaps.
+        while fault == Fault::Silence || (fault == Fault::NoAnswers && is_answer) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            fault = state.lock().unwrap().fault;
+        }
         match fault {
             Fault::Delay(delay) => tokio::time::sleep(delay).await,
-            Fault::Silence => continue,
-            Fault::NoAnswers if is_answer => continue,
             Fault::BreakAtAnswer if is_answer => {
                 state.lock().unwrap().fault = Fault::None;
                 break;
