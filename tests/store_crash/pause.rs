@@ -34,6 +34,8 @@ const STEPS: [&str; 13] = [
 const INTENDED: [&str; 4] = ["intent written", "ask", "answered", "save"];
 /// At these the vendor has answered, and nothing is saved.
 const WON: [&str; 2] = ["answered", "save"];
+/// And intents are not.
+const PAST_LEASES: Duration = Duration::from_millis(10_500);
 /// A process that runs freely is done by then, most of the time.
 const LATEST_STOP: u64 = 25_000;
 
@@ -66,6 +68,43 @@ async fn store_pause_on_redis_at_any_time_spends_nothing_twice_outside_the_rule(
         return;
     };
     stops(place, rounds(48, 2_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_pause_past_the_lease_lands_its_token_and_others_take_it() {
+    past_the_lease(Place::file()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_pause_on_redis_past_the_lease_lands_its_token_and_others_take_it() {
+    if let Some(place) = Place::redis() {
+        past_the_lease(place).await;
+    }
+}
+
+/// The intent lasts: the other one waits, and takes what the stopped one had won.
+async fn past_the_lease(place: Place) {
+    let play = Play::new(place, "last resort").await;
+    let steps = ["intent written", "ask", "answered", "save", "saved"];
+    for step in steps {
+        let before = play.vendor.counters();
+        let mut one = play.spawn(true);
+        assert!(one.goes_to(step), "{:?}", one.said);
+        one.stop();
+        play.pass(PAST_LEASES);
+        let mut other = play.spawn(false);
+        // It has taken the lease, and finds the intent or the token.
+        while other.next().is_some_and(|step| step != "record read") {}
+        one.resume();
+        let outcome = one.runs_out();
+        let ends = (outcome.as_str(), play.sees_out(&mut other));
+        let after = play.vendor.counters();
+        assert_eq!(ends.1, "done", "stopped at `{step}`: {ends:?}");
+        assert_eq!(after.spent_twice, 0, "stopped at `{step}`");
+        let made = after.rotations - before.rotations;
+        assert_eq!(made, 1, "stopped at `{step}`: {ends:?}");
+        play.pass(LATER);
+    }
 }
 
 /// The time limit of its request is over when it goes on, and the answer has long been there.
