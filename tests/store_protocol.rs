@@ -431,6 +431,33 @@ async fn store_an_open_intent_is_waited_out_and_then_answered_by_the_rule() {
 }
 
 #[tokio::test]
+async fn store_an_intent_of_a_clock_that_was_hours_ahead_is_over_in_minutes() {
+    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let ahead = ManualClock::new();
+    ahead.step_wall_forward(secs(3 * 3600));
+    let builder = vendor.replica(&store).clock(ahead.clone()).initial(seed);
+    let one = Replica {
+        layer: builder.build().unwrap(),
+        clock: ahead,
+    };
+    vendor.next(Act::HoldReply);
+    one.begin().await;
+    store.cut(true);
+    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let began = clock.now();
+    while !other.token().await.is_err_and(|it| it.is_login_required()) {
+        let waited = clock.now().monotonic() - began.monotonic();
+        assert!(waited < secs(7 * 60), "it waits by the store's clock");
+        pass(&clock, secs(5)).await;
+    }
+    assert_eq!(
+        (vendor.exchanges(), vendor.spent_twice()),
+        (2, 1),
+        "by the rule"
+    );
+}
+
+#[tokio::test]
 async fn store_a_last_resort_waits_for_as_long_as_the_access_token_is_good() {
     let (clock, vendor, store, seed) = stage(LostReply::LastResort);
     let one = Replica::new(&vendor, &store, &clock, Some(seed));

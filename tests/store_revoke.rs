@@ -155,7 +155,7 @@ async fn store_a_revocation_waits_for_an_exchange_whose_process_may_have_died() 
     // The lease is over by then, the intent is not.
     pass(&clock, secs(11)).await;
     assert!(vendor.revoked().is_empty(), "its exchange may be under way");
-    pass(&clock, secs(3)).await;
+    pass(&clock, secs(6)).await;
     revoking.await.unwrap().unwrap();
     assert_eq!(vendor.revoked(), [refresh(1, 1)]);
 }

@@ -94,6 +94,11 @@
 //!   one by itself, and hands it over as a seed, would spend it again.
 //! - A reply whose loss the rule does not forgive, found in a record, is reported as *refused*: it is
 //!   a verdict, and the cell that hears it may never have had the token.
+//! - Whether another's intent is over is told by two clocks, the store's and one's own since it was
+//!   first seen: the store's may be a wall clock that somebody has set meanwhile. A token's times are
+//!   of its process's clock, with how far the store's was ahead of that beside them.
+//! - A token client that an exchange of `Stored` hands out sends nothing after its deadline, which is
+//!   looked at when a body is read, the last moment that is ours.
 //! - An intent that took longer than two seconds to write is taken back unspent. The process may have
 //!   been stopped, and others may take it for dead by the time that the vendor is asked.
 //! - A failed exchange says by its *kind* alone whether the refresh token may have been spent; a

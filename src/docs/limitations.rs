@@ -95,14 +95,19 @@
 //! with a strict vendor the session then needs a login, and says so.
 //!
 //! A process that is stopped after it has written its intent, for longer than the intent lasts, and
-//! then goes on, may spend a refresh token that another process has tried by that rule meanwhile.
-//! Nothing on the way to the vendor can be told to give up.
+//! then goes on, sends nothing any more with the exchange's token client: another process may have
+//! tried the refresh token by that rule meanwhile. A provider that sends with a client of its own has
+//! to look at [`Exchange::deadline`](crate::provider::Exchange::deadline) by itself.
 //!
 //! A store that forgets writes which it had acknowledged is found out by the processes that know
 //! better, and healed. If there are none, a session begins from its seed, which may have been spent.
 //!
-//! Deadlines in records are times by the wall clock. Keep the clocks of machines that share a store
-//! within a few seconds of each other.
+//! Deadlines in records are times by the wall clock. Where clocks are wrong, or set at work, no token
+//! is spent twice for it: an intent that another process left is watched for as long as an exchange
+//! takes before the rule is gone by, however old it looks. So the first process after a crash may
+//! wait for twelve seconds. How old a token is that another process saved is told by the store's
+//! clock. A file has none: where the wall clock was set back, such a token may be taken for new, and
+//! sent until it is refused.
 //!
 //! A seed is told from others by a fingerprint, which only tokens of high entropy have (20 characters
 //! or more). Any other seed counts only where there is no record at all; use

@@ -19,6 +19,7 @@ use crate::clock::{Clock, Moment};
 pub struct TokenClient {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
+    until: Option<Moment>,
 }
 
 /// What is behind a [`TokenClient`].
@@ -33,6 +34,10 @@ pub(crate) type SendFuture =
 /// itself can refuse it: waiting for a token in order to ask for that token never ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenRequest;
+
+/// In the extensions of a token request that must not be sent any more from this moment on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendBefore(pub(crate) Moment);
 
 /// Behind the error of a layer that met a [`TokenRequest`]: it was not sent, whoever has read it.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +57,19 @@ pub struct TokenReply {
 
 impl TokenClient {
     pub(crate) fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
-        Self { transport, clock }
+        Self {
+            transport,
+            clock,
+            until: None,
+        }
+    }
+
+    /// The same client, which sends nothing any more from `moment` on.
+    pub(crate) fn until(&self, moment: Moment) -> Self {
+        Self {
+            until: Some(moment),
+            ..self.clone()
+        }
     }
 
     /// Sends one token request.
@@ -67,7 +84,10 @@ impl TokenClient {
     /// # Cancel safety
     ///
     /// Dropping the future abandons the request; whether it was processed is then unknown.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<TokenReply, ProviderError> {
+    pub async fn send(&self, mut request: Request<Bytes>) -> Result<TokenReply, ProviderError> {
+        if let Some(until) = self.until {
+            request.extensions_mut().insert(SendBefore(until));
+        }
         self.transport.send(request, &self.clock).await
     }
 

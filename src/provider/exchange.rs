@@ -67,7 +67,8 @@ impl Exchange {
         Self(Arc::new(parts))
     }
 
-    /// The same exchange from another token, and until another deadline.
+    /// The same exchange from another token, and until another deadline, after which the client
+    /// sends nothing any more.
     pub(crate) fn going_on_from(&self, last: Option<Token>, deadline: Moment) -> Self {
         let parts = &*self.0;
         Self::new(ExchangeParts {
@@ -76,7 +77,7 @@ impl Exchange {
             reason: parts.reason,
             deadline,
             session: parts.session.clone(),
-            client: parts.client.clone(),
+            client: parts.client.until(deadline),
         })
     }
 
@@ -115,7 +116,9 @@ impl Exchange {
     }
 
     /// When this exchange should be over. The token client keeps to its own time limit for each
-    /// request; a provider that sends several, or does other work, keeps to this one.
+    /// request; a provider that sends several, or does other work, keeps to this one. Where the
+    /// session is kept in a store, it sends nothing any more after this one either: a process that
+    /// was stopped meanwhile may have been taken for dead, and its refresh token spent by another.
     #[must_use]
     pub fn deadline(&self) -> Moment {
         self.0.deadline

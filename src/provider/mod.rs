@@ -66,7 +66,7 @@ pub use self::{
 };
 pub(crate) use self::{
     boxed::ErasedProvider,
-    client::{HeldBack, SendFuture, TokenRequest, Transport},
+    client::{HeldBack, SendBefore, SendFuture, TokenRequest, Transport},
     exchange::ExchangeParts,
     origin::{OriginIndex, is_loopback},
     placement::Headers,

@@ -1,5 +1,5 @@
-//! A token as a record holds it: its deadlines are times by the wall clock, worked out when it was
-//! new.
+//! A token as a record holds it: its deadlines are times by the wall clock of whoever got it, worked
+//! out when it was new. How that clock compared with the store's stands beside them.
 
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ pub(crate) struct HeldToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<String>,
     asked_at: UnixMillis,
+    /// How many milliseconds the store's clock was ahead of the one that these times are of.
+    #[serde(skip_serializing_if = "is_zero")]
+    ahead: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<UnixMillis>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +86,7 @@ impl HeldToken {
             access: token.access_token().cloned(),
             token_type: token.token_type().map(str::to_owned),
             asked_at,
+            ahead: 0,
             expires_at: access.map(|it| UnixMillis::of(it.at)),
             refresh_in: token.refresh_hint().map(millis),
             refresh: token.refresh_token().cloned(),
@@ -93,6 +97,39 @@ impl HeldToken {
                 .extras()
                 .map(|(name, value)| (name.to_owned(), value.clone()))
                 .collect(),
+        }
+    }
+
+    /// This token, whose times are of a clock that the store's is ahead of by so many milliseconds.
+    pub(super) fn by_clock(self, ahead: i64) -> Self {
+        Self { ahead, ..self }
+    }
+
+    /// The same token with the times of our own clock, which shows `now` when the store's shows
+    /// `shown`. A token that was asked for in the future is as good as new, for all that can be
+    /// known: a clock was set back since.
+    pub(super) fn seen_from(&self, now: Moment, shown: UnixMillis) -> Self {
+        let own = UnixMillis::of(now);
+        let ahead = shown.ahead_of(own);
+        let mut by = self.ahead.saturating_sub(ahead);
+        if by.unsigned_abs() < TOLERATED {
+            by = 0;
+        }
+        let future = self.asked_at.shifted(by).ahead_of(own);
+        if future > 0 && future.unsigned_abs() >= TOLERATED {
+            by = by.saturating_sub(future);
+        }
+        if by == 0 {
+            return self.clone();
+        }
+        let shifted = |time: UnixMillis| time.shifted(by);
+        Self {
+            asked_at: shifted(self.asked_at),
+            ahead,
+            expires_at: self.expires_at.map(shifted),
+            refresh_asked_at: self.refresh_asked_at.map(shifted),
+            refresh_expires_at: self.refresh_expires_at.map(shifted),
+            ..self.clone()
         }
     }
 
@@ -192,6 +229,10 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn is_zero(millis: &i64) -> bool {
+    *millis == 0
+}
+
 fn exposed<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(Secret::expose).serialize(serializer)
 }
@@ -203,3 +244,7 @@ fn exposed_fields<S: Serializer>(extra: &Extra, serializer: S) -> Result<S::Ok, 
     }
     map.end()
 }
+
+/// Clocks differ by as many milliseconds where nobody has set them, and a store takes its time to
+/// answer.
+const TOLERATED: u64 = 5_000;

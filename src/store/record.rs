@@ -141,6 +141,12 @@ impl Record {
         next
     }
 
+    /// The record with its token's times by our own clock.
+    pub(super) fn seen_from(mut self, now: Moment, shown: UnixMillis) -> Self {
+        self.token = self.token.map(|token| token.seen_from(now, shown));
+        self
+    }
+
     /// Which login it belongs to, and which exchange.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -222,7 +228,6 @@ impl Intent {
     }
 
     /// Whether it is one of nobody's.
-    #[cfg(feature = "seal")]
     pub(super) fn is_distrust(&self) -> bool {
         self.deadline == UnixMillis::default()
     }

@@ -50,6 +50,17 @@ impl UnixMillis {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// How many milliseconds this is after `other`, or before it where that is negative.
+    pub(crate) fn ahead_of(self, other: Self) -> i64 {
+        let ahead = i128::from(self.0) - i128::from(other.0);
+        i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// This time, that many milliseconds later, or earlier.
+    pub(crate) fn shifted(self, by: i64) -> Self {
+        Self(self.0.saturating_add_signed(by))
+    }
+
     /// The deadline at this time, seen from `now`, when the clock that it was read from shows
     /// `shown`.
     pub(crate) fn seen_from(self, now: Moment, shown: Self) -> Moment {

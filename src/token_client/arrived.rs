@@ -1,15 +1,16 @@
 //! Reading a reply's body, within limits and without leaving copies.
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use bytes::Buf;
 use http_body::Frame;
-use tokio::time::Sleep;
 use zeroize::Zeroizing;
+
+use super::limit::Limit;
 
 /// What has arrived of a body.
 struct Arrived {
@@ -21,13 +22,13 @@ struct Arrived {
 /// beyond `cap` bytes, or `limit` came first.
 pub(super) async fn read<B: http_body::Body>(
     body: B,
-    mut limit: Pin<&mut Sleep>,
+    limit: &mut Limit,
     cap: usize,
 ) -> (Zeroizing<Vec<u8>>, bool) {
     let mut body = pin!(body);
     let mut arrived = Arrived::new(body.size_hint().lower(), cap);
     loop {
-        match poll_fn(|cx| poll_data(body.as_mut(), limit.as_mut(), cx)).await {
+        match poll_fn(|cx| poll_data(body.as_mut(), limit, cx)).await {
             Next::Data(mut data) => {
                 if !arrived.push(&mut data) {
                     return (arrived.bytes, false);
@@ -48,7 +49,7 @@ enum Next<D> {
 /// Looks at the body first: what has already arrived is worth more than punctuality.
 fn poll_data<B: http_body::Body>(
     body: Pin<&mut B>,
-    limit: Pin<&mut Sleep>,
+    limit: &mut Limit,
     cx: &mut Context<'_>,
 ) -> Poll<Next<B::Data>> {
     match body.poll_frame(cx).map_ok(Frame::into_data) {

@@ -14,18 +14,29 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tower::BoxError;
 
+use crate::{
+    clock::{Clock, Moment},
+    provider::SendBefore,
+};
+
 /// The body of a token request.
 ///
 /// It records whether it was ever polled. That is how the token client knows, of any HTTP client,
 /// whether a credential may have left: what nobody has read, nobody has sent. When the token
 /// client gives a request up it withdraws a body that was not read yet, and a withdrawn body
-/// yields an error, so what was found unread stays unsent.
+/// yields an error, so what was found unread stays unsent. It withdraws itself when the time for
+/// its exchange is over.
 ///
 /// It is not `Clone`, because a token request must not be sent twice. `Debug` shows its size only.
 pub struct Body {
     bytes: Bytes,
     watch: Watch,
+    last_call: LastCall,
 }
+
+/// Until when a request may be sent, and who knows the time. None: at any time.
+#[derive(Default)]
+pub(super) struct LastCall(Option<(Moment, Arc<dyn Clock>)>);
 
 /// The other end of a [`Body`].
 #[derive(Clone)]
@@ -38,11 +49,12 @@ const WITHDRAWN: u8 = 2;
 // === impl Body ===
 
 impl Body {
-    pub(super) fn new(bytes: Bytes) -> (Self, Watch) {
+    pub(super) fn new(bytes: Bytes, last_call: LastCall) -> (Self, Watch) {
         let watch = Watch(Arc::new(AtomicU8::new(UNREAD)));
         let body = Self {
             bytes,
             watch: watch.clone(),
+            last_call,
         };
         (body, watch)
     }
@@ -54,11 +66,19 @@ impl Body {
     /// before has no bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        if self.watch.read() {
+        if self.read() {
             self.bytes
         } else {
             Bytes::new()
         }
+    }
+
+    /// Marks the body as read; false where that must not be any more.
+    fn read(&self) -> bool {
+        if self.last_call.is_over() {
+            self.watch.withdraw();
+        }
+        self.watch.read()
     }
 }
 
@@ -70,7 +90,7 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if !self.watch.read() {
+        if !self.read() {
             return Poll::Ready(Some(Err("the token request was given up".into())));
         }
         let bytes = std::mem::take(&mut self.bytes);
@@ -91,6 +111,20 @@ impl fmt::Debug for Body {
         f.debug_struct("Body")
             .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
+    }
+}
+
+// === impl LastCall ===
+
+impl LastCall {
+    pub(super) fn of(before: Option<&SendBefore>, clock: &Arc<dyn Clock>) -> Self {
+        Self(before.map(|SendBefore(until)| (*until, Arc::clone(clock))))
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        let Self(until) = self;
+        let over = |(until, clock): &(Moment, Arc<dyn Clock>)| until.reached(clock.now());
+        until.as_ref().is_some_and(over)
     }
 }
 

@@ -75,6 +75,7 @@ mod arrived;
 mod body;
 #[cfg(feature = "https")]
 mod builtin;
+mod limit;
 #[cfg(any(test, not(feature = "https")))]
 mod missing;
 mod proof;

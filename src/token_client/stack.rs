@@ -1,11 +1,6 @@
 //! One token request, from the check of its address to the last byte of the reply.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
-    task::Poll,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{
@@ -13,18 +8,18 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, USER_AGENT},
     uri::Scheme,
 };
-use tokio::{runtime::Handle, time::Sleep};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
 
 use super::{
     Limits, arrived,
-    body::{Body, Watch},
+    body::{Body, LastCall, Watch},
+    limit::Limit,
     proof,
 };
 use crate::{
     clock::Clock,
-    provider::{ProviderError, SendFuture, TokenReply, TokenRequest, is_loopback},
+    provider::{ProviderError, SendBefore, SendFuture, TokenReply, TokenRequest, is_loopback},
 };
 
 /// What is behind an [`HttpTokenClient`](super::HttpTokenClient), its type hidden.
@@ -88,22 +83,27 @@ where
     B: http_body::Body,
 {
     check(request.uri())?;
-    let mut limit = pin!(timer(limits)?);
-    match within(limit.as_mut(), service.ready()).await {
+    let mut limit = Limit::new(limits.timeout)?;
+    match limit.within(service.ready()).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => return Err(not_sent(&place(request.uri()), error.into())),
         None => return Err(ProviderError::transient(NOT_READY)),
     }
-    let (request, sending) = prepare(request);
+    let last_call = LastCall::of(request.extensions().get::<SendBefore>(), &clock);
+    if last_call.is_over() {
+        return Err(ProviderError::transient(TOO_LATE));
+    }
+    let (request, sending) = prepare(request, last_call);
     let sent_at = clock.now();
-    let response = match within(limit.as_mut(), service.call(request)).await {
+    limit.expects_answer();
+    let response = match limit.within(service.call(request)).await {
         Some(Ok(response)) => response,
         Some(Err(error)) => return Err(sending.failed(error.into())),
         None => return Err(sending.timed_out()),
     };
     let received_at = clock.now();
     let (head, body) = response.into_parts();
-    let (body, complete) = arrived::read(body, limit, limits.max_reply_bytes).await;
+    let (body, complete) = arrived::read(body, &mut limit, limits.max_reply_bytes).await;
     Ok(TokenReply::new(
         head,
         body,
@@ -170,35 +170,14 @@ fn check(uri: &Uri) -> Result<(), ProviderError> {
     )))
 }
 
-/// The one timer of a try. Outside a runtime it would panic.
-fn timer(limits: Limits) -> Result<Sleep, ProviderError> {
-    Handle::try_current().map_err(|error| {
-        ProviderError::misconfigured(
-            "a token request needs a tokio runtime: call from within one, with its timer enabled",
-        )
-        .because(error)
-    })?;
-    Ok(tokio::time::sleep(limits.timeout))
-}
-
-/// The output of `future`, or none where `limit` comes first.
-async fn within<F: Future>(mut limit: Pin<&mut Sleep>, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
-    })
-    .await
-}
-
-fn prepare(request: Request<Bytes>) -> (Request<Body>, Sending) {
+fn prepare(request: Request<Bytes>, last_call: LastCall) -> (Request<Body>, Sending) {
     let (mut head, bytes) = request.into_parts();
     let body_is_proof = !bytes.is_empty() && !head_may_tell(&head.uri, &head.headers);
     head.extensions.insert(TokenRequest);
     if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
         value.set_sensitive(true);
     }
-    let (body, watch) = Body::new(bytes);
+    let (body, watch) = Body::new(bytes, last_call);
     let sending = Sending {
         place: place(&head.uri),
         body: watch,
@@ -225,3 +204,5 @@ fn place(uri: &Uri) -> String {
 }
 
 const NOT_READY: &str = "the token client was not ready within the time limit; nothing was sent";
+const TOO_LATE: &str = "the time for the exchange was over before the token request could be sent, \
+                        and nothing was sent";

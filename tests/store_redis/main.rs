@@ -13,15 +13,20 @@
     reason = "these are tests"
 )]
 
+#[path = "../support/dial.rs"]
+mod dial;
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/proxy.rs"]
+mod proxy;
+#[path = "../support/redis_server.rs"]
+mod server;
 
 mod answers;
+mod between;
 mod conformance;
 mod fleet;
 mod loss;
 mod partition;
-mod proxy;
 mod replica;
-mod server;
 mod setup;

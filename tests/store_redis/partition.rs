@@ -1,6 +1,6 @@
 //! The network between replicas and Redis breaks: no token is spent twice, and all agree again.
 
-use std::{env, time::Duration};
+use std::{env, sync::atomic::Ordering, time::Duration};
 
 use tower_reauth::store::{Expected, Record, RedisStore, StoreFailure, TokenStore, Written};
 
@@ -84,6 +84,39 @@ async fn redis_partition_a_call_whose_answer_was_lost_with_its_connection_is_sen
         let expected = Expected::version(before);
         let written = store.write(&key(), &expected, &record(1, revision)).await;
         assert_eq!(written.unwrap(), Written::Done, "it had landed");
+    }
+}
+
+/// Each answer takes 400 ms of the 500 that it is given, from the first one on, and that one is to
+/// the password.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_partition_that_is_nothing_but_slow_loses_nothing() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    server.command(&["CONFIG", "SET", "requirepass", "s3cret"]);
+    let vendor = vendor().await;
+    let login = vendor.seed().refresh_token;
+    let mut replicas = Vec::new();
+    for _ in 0..2 {
+        let way = Proxy::to(server.port()).await;
+        way.set(Fault::Delay(Duration::from_millis(200)));
+        let store = RedisStore::builder(way.url()).password("s3cret").build();
+        let store = store.unwrap();
+        replicas.push((replica(&vendor, store, Some(&login)), way));
+    }
+    for exchanges in 1..=2 {
+        let mut last = Vec::new();
+        for (replica, _) in &replicas {
+            last.push(replica.refresh().await.unwrap());
+        }
+        last.dedup();
+        assert_eq!(last.len(), 1, "they agree");
+        let counters = vendor.counters();
+        assert_eq!((counters.rotations, counters.spent_twice), (exchanges, 0));
+    }
+    for (replica, _) in &replicas {
+        assert_eq!(replica.noticed.failed.load(Ordering::SeqCst), 0);
     }
 }
 

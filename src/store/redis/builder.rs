@@ -96,8 +96,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long an operation may take, connecting included: 500 ms unless it is set. Longer than
-    /// 5 s is of no use, since the layer does not wait for longer.
+    /// How long Redis may take to answer, and as long to be connected to: 500 ms unless it is set.
+    /// More than 5 s for both is of no use, since the layer does not wait for longer.
     ///
     /// ```
     /// # fn main() -> Result<(), tower_reauth::store::StoreError> {

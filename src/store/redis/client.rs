@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -142,6 +145,11 @@ impl Client {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
+            // To connect is one thing and to be answered another: else a server that takes more than
+            // half of the time for each could never be used.
+            if used.begins_anew() {
+                limit = SystemClock.sleep(self.answers_within);
+            }
             limit.as_mut().poll(cx).map(|()| {
                 used.discard_at(&self.line);
                 Err(StoreError::unavailable(
@@ -187,13 +195,22 @@ impl Line {
 
 /// The connection that a command went over last.
 #[derive(Default)]
-struct Used(Mutex<Option<Shared>>);
+struct Used {
+    link: Mutex<Option<Shared>>,
+    is_new: AtomicBool,
+}
 
 // === impl Used ===
 
 impl Used {
     fn note(&self, link: &Shared) {
         *self.last() = Some(Arc::clone(link));
+        self.is_new.store(true, Relaxed);
+    }
+
+    /// Whether the command has got a connection since this was asked last.
+    fn begins_anew(&self) -> bool {
+        self.is_new.swap(false, Relaxed)
     }
 
     fn discard_at(&self, line: &Line) {
@@ -203,7 +220,7 @@ impl Used {
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Shared>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -18,6 +21,8 @@ pub(super) struct Desk {
     store: Arc<dyn ErasedStore>,
     clock: Arc<dyn Clock>,
     lease: Lease,
+    /// How many milliseconds the store's clock was ahead of ours when it was seen last.
+    ahead: AtomicI64,
 }
 
 /// A record, and what two clocks showed when it was read.
@@ -36,6 +41,7 @@ impl Desk {
             store,
             clock,
             lease,
+            ahead: AtomicI64::new(0),
         }
     }
 
@@ -54,11 +60,20 @@ impl Desk {
         if seen.record.as_ref().is_some_and(Record::is_sealed) {
             return Err(StoreError::sealed());
         }
-        Ok(Sight {
+        let sight = Sight {
             record: seen.record,
             shown: UnixMillis::of_wall(seen.now),
             at: self.now(),
-        })
+        };
+        self.ahead.store(sight.ahead(), Relaxed);
+        Ok(sight)
+    }
+
+    /// What is known without asking the store.
+    pub(super) fn recall(&self, record: Option<Record>) -> Sight {
+        let at = self.now();
+        let shown = UnixMillis::of(at).shifted(self.ahead.load(Relaxed));
+        Sight { record, shown, at }
     }
 
     pub(super) async fn write(
@@ -127,13 +142,9 @@ impl Desk {
 // === impl Sight ===
 
 impl Sight {
-    /// What is known without asking the store.
-    pub(super) fn from_memory(record: Option<Record>, now: Moment) -> Self {
-        Self {
-            record,
-            shown: UnixMillis::of(now),
-            at: now,
-        }
+    /// How many milliseconds the store's clock was ahead of ours.
+    pub(super) fn ahead(&self) -> i64 {
+        self.shown.ahead_of(UnixMillis::of(self.at))
     }
 
     /// What the store's clock shows now.

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::{
     super::{Intent, Record, held::HeldToken, unix::UnixMillis},
     seat::Known,
+    spend::MARGIN,
 };
 use crate::{
     cell::schedule::{self, Respend, Spend},
     clock::Moment,
-    provider::{Exchange, Profile, ProviderError, Reason},
+    provider::{Exchange, LostReply, Profile, ProviderError, Reason},
     token::Token,
 };
 
@@ -98,14 +99,23 @@ impl Case<'_> {
     pub(super) fn under_way_elsewhere(&self) -> bool {
         let intent = self.known.open_intent(self.record);
         intent.is_some_and(|intent| {
-            !self.known.is_own(&intent) && !self.deadline_of(&intent).reached(self.now)
+            !self.known.is_own(&intent) && !self.spend_of(&intent).deadline.reached(self.now)
         })
     }
 
-    fn deadline_of(&self, intent: &Intent) -> Moment {
-        // One that claims to last for longer was written by a clock that has been set since.
-        let deadline = intent.deadline.seen_from(self.now, self.shown);
-        deadline.earliest(self.now.after(LONGEST))
+    /// When the refresh token was first sent under an intent, and when that is over.
+    fn spend_of(&self, intent: &Intent) -> Spend {
+        let now = self.now;
+        let rule = self.profile.lost_reply_rule();
+        let mut spend = Spend {
+            began_at: intent.began_at.seen_from(now, self.shown),
+            deadline: intent.deadline.seen_from(now, self.shown),
+        };
+        if !self.known.is_own(intent) {
+            let forgiven = rule == LostReply::Harmless || schedule::is_replayed(rule, &spend, now);
+            spend.deadline = self.over_at(intent, spend.deadline, forgiven);
+        }
+        spend
     }
 
     /// An open intent is waited out, and then answered by the vendor's rule.
@@ -114,11 +124,7 @@ impl Case<'_> {
             return Verdict::Wait;
         }
         let now = self.now;
-        let deadline = self.deadline_of(intent);
-        let spend = Spend {
-            began_at: intent.began_at.seen_from(now, self.shown),
-            deadline,
-        };
+        let spend = self.spend_of(intent);
         let access_dead = self.access_dead(token);
         match schedule::respend(self.profile.lost_reply_rule(), &spend, access_dead, now) {
             Respend::Now => Verdict::Spend,
@@ -133,6 +139,21 @@ impl Case<'_> {
                  and this vendor's must not be sent again",
             )),
         }
+    }
+
+    /// When somebody else's intent is over, that says `stored`.
+    ///
+    /// Where the vendor forgives nothing, it is watched for as long as an exchange takes as well, by
+    /// our own clock: the store's may have been set since, or that of whoever wrote it be wrong. And
+    /// for no longer than the longest that there are, whatever it says.
+    fn over_at(&self, intent: &Intent, stored: Moment, forgiven: bool) -> Moment {
+        let since = self.known.watched_since(intent).unwrap_or(self.now);
+        let watched_for = |time| Moment::new(since.after(time).monotonic(), Duration::MAX);
+        let stored = match forgiven || intent.is_distrust() {
+            true => stored,
+            false => stored.latest(watched_for(schedule::EXCHANGE + MARGIN)),
+        };
+        stored.earliest(watched_for(LONGEST))
     }
 
     /// When the access token stops being of use.

@@ -35,7 +35,7 @@ pub(super) async fn save(desk: &Desk, seat: &Seat) -> Result<Save, StoreError> {
         }
         // It had landed, although nobody said so; or the session went on elsewhere.
         let same = seen.as_ref().is_some_and(|seen| seen.token == record.token);
-        seat.known().meet(seen);
+        seat.known().meet(seen, desk.now());
         return Ok(match same {
             true => Save::Landed,
             false => Save::Superseded,
@@ -79,7 +79,9 @@ pub(super) async fn begin_lineage(
     profile: &Profile,
 ) -> Result<(), StoreError> {
     for _ in 0..ROUNDS {
-        let seen = desk.read(&seat.key).await?.record;
+        let mut sight = desk.read(&seat.key).await?;
+        let ahead = sight.ahead();
+        let seen = sight.record.take();
         let now = desk.now();
         let version = seen.as_ref().map(Record::version);
         let newest = seat.known().newest().cloned();
@@ -87,7 +89,7 @@ pub(super) async fn begin_lineage(
             Some(newest) if Some(newest.version()) > version => Some(newest),
             _ => seen,
         };
-        let held = HeldToken::seed(token, now, profile);
+        let held = HeldToken::seed(token, now, profile).by_clock(ahead);
         let begun = Record::begin(held, after.as_ref(), now);
         let expected = Expected::version(version);
         if desk.write(&seat.key, &expected, &begun).await? == Written::Done {

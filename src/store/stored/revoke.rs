@@ -66,7 +66,7 @@ impl<P: Provider> Turn<'_, P> {
             return Ok(Step::Wait);
         }
         let now = self.now();
-        let Some(last) = self.starting_point(sight.record.as_ref(), now) else {
+        let Some(last) = self.starting_point(sight.record.as_ref(), &sight, now) else {
             return Ok(Step::Done(()));
         };
         let exchange = self

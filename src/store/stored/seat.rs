@@ -25,6 +25,8 @@ pub(super) struct Known {
     unsaved: Option<Option<Version>>,
     /// The intent that this process wrote last.
     own: Option<IntentId>,
+    /// The intent of somebody else that was seen last, and when it was seen first.
+    watched: Option<(IntentId, Moment)>,
     voids: Vec<Void>,
     /// Counts the tokens that the application handed over: seeds and logins.
     logins: u64,
@@ -69,7 +71,8 @@ impl Seat {
 
 impl Known {
     /// Compares what was read with what is known, and takes it over unless it is older.
-    pub(super) fn meet(&mut self, seen: Option<Record>) -> Meeting {
+    pub(super) fn meet(&mut self, seen: Option<Record>, now: Moment) -> Meeting {
+        self.watch(seen.as_ref().and_then(Record::intent), now);
         let version = seen.as_ref().map(Record::version);
         if let Some(newest) = &self.newest
             && version < Some(newest.version())
@@ -157,6 +160,22 @@ impl Known {
     /// time.
     pub(super) fn is_own(&self, intent: &Intent) -> bool {
         self.own.as_ref() == Some(intent.id())
+    }
+
+    fn watch(&mut self, intent: Option<&Intent>, now: Moment) {
+        let Some(intent) = intent else {
+            return;
+        };
+        let is_ours = self.is_own(intent) || self.voids.iter().any(|it| it.id == *intent.id());
+        if !is_ours && self.watched_since(intent).is_none() {
+            self.watched = Some((intent.id().clone(), now));
+        }
+    }
+
+    /// When this intent was seen first, if it is the one that was seen last.
+    pub(super) fn watched_since(&self, intent: &Intent) -> Option<Moment> {
+        let (id, since) = self.watched.as_ref()?;
+        (id == intent.id()).then_some(*since)
     }
 
     /// Notes an intent that spent nothing. There may be several: which of them stands in the store

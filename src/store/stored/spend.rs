@@ -132,16 +132,25 @@ impl<P: Provider> Turn<'_, P> {
     /// Asks the vendor. Gives when it was asked, too.
     async fn ask(&self, spending: &Spending) -> (Result<Token, ProviderError>, Moment) {
         let sent_at = self.now();
-        let last = self.starting_point(spending.base.as_ref(), sent_at);
-        let exchange = self
-            .exchange
-            .going_on_from(last, sent_at.after(self.allowed));
+        let last = self.starting_point(spending.base.as_ref(), &spending.sight, sent_at);
+        let mut deadline = sent_at.after(self.allowed);
+        if let Some(intent) = spending.base.as_ref().and_then(Record::intent) {
+            // The process may have been stopped since it wrote that.
+            let shown = spending.sight.shown(sent_at);
+            deadline = deadline.earliest(intent.deadline.seen_from(sent_at, shown));
+        }
+        let exchange = self.exchange.going_on_from(last, deadline);
         (self.stored.provider.obtain(exchange).await, sent_at)
     }
 
     /// The token that is exchanged: the record's, or what the process has without one. Of a session
     /// that was revoked it has none.
-    pub(super) fn starting_point(&self, base: Option<&Record>, now: Moment) -> Option<Token> {
+    pub(super) fn starting_point(
+        &self,
+        base: Option<&Record>,
+        sight: &Sight,
+        now: Moment,
+    ) -> Option<Token> {
         if base.is_some_and(Record::has_ended) {
             return None;
         }
@@ -150,13 +159,15 @@ impl<P: Provider> Turn<'_, P> {
             let seed = || Some(self.seat.known().seed.as_ref()?.to_token(now));
             self.exchange.last().cloned().or_else(seed)
         };
-        held.map(|held| held.to_token(now)).or_else(in_memory)
+        let shown = sight.shown(now);
+        held.map(|held| held.seen_from(now, shown).to_token(now))
+            .or_else(in_memory)
     }
 
     /// A reply without a refresh token keeps the old one, which the cell may never have had.
     fn for_cell(&self, token: Token, spending: &Spending, sent_at: Moment) -> Token {
         let of_cell = self.exchange.last().and_then(Token::refresh_token);
-        match self.starting_point(spending.base.as_ref(), sent_at) {
+        match self.starting_point(spending.base.as_ref(), &spending.sight, sent_at) {
             Some(last)
                 if self.stored.profile.rotation != Rotation::Must
                     && last.refresh_token() != of_cell =>
@@ -212,20 +223,21 @@ impl<P: Provider> Turn<'_, P> {
         sent_at: Moment,
         intent: Option<Intent>,
     ) -> bool {
-        let now = self.now();
-        let profile = &self.stored.profile;
-        let mut held = HeldToken::fresh(token, sent_at, now, profile);
+        let (now, profile) = (self.now(), &self.stored.profile);
+        let ahead = spending.sight.ahead();
+        let mut held = HeldToken::fresh(token, sent_at, now, profile).by_clock(ahead);
         let mut known = self.seat.known();
         let Some(base) = &spending.base else {
             // Without the store nobody knows what it holds: then nothing is kept.
             return spending.in_memory || known.keep(Record::begin(held, None, now), None);
         };
         if let Some(old) = &base.token {
+            let old = old.seen_from(now, spending.sight.shown(now));
             let partial = held.access.is_none() || intent.is_some();
             if profile.rotation != Rotation::Must || partial {
-                held = held.inheriting_refresh_from(old);
+                held = held.inheriting_refresh_from(&old);
             }
-            held = held.inheriting_access_from(old);
+            held = held.inheriting_access_from(&old);
         }
         let mut next = base.exchanged(held);
         next.intent = intent;
@@ -294,4 +306,4 @@ impl<P: Provider> Turn<'_, P> {
 }
 
 /// What writing an intent may take: the intent lasts that much longer than the exchange.
-const MARGIN: Duration = Duration::from_secs(2);
+pub(super) const MARGIN: Duration = Duration::from_secs(2);

@@ -107,7 +107,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         let mut sight = self.stored.desk.read(&self.seat.key).await?;
         {
             let mut known = self.seat.known();
-            let Meeting::Current(Some(record)) = known.meet(sight.record.take()) else {
+            let Meeting::Current(Some(record)) = known.meet(sight.record.take(), self.now()) else {
                 return Ok(None);
             };
             let seed = known.seed.as_ref();
@@ -142,7 +142,7 @@ impl<'a, P: Provider> Turn<'a, P> {
     pub(super) async fn sees(&self) -> Result<Option<Sight>, Trouble> {
         let desk = &self.stored.desk;
         let mut sight = desk.read(&self.seat.key).await?;
-        let meeting = self.seat.known().meet(sight.record.take());
+        let meeting = self.seat.known().meet(sight.record.take(), self.now());
         sight.record = match meeting {
             Meeting::Current(record) => record,
             Meeting::Lost(expected, newest) => {
@@ -165,7 +165,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         let now = self.now();
         let record = sight.record.as_ref();
         if !record.is_some_and(|record| record.has_seen(&seed)) {
-            let begun = Record::begin(seed, record, now);
+            let begun = Record::begin(seed.by_clock(sight.ahead()), record, now);
             let expected = Expected::version(record.map(Record::version));
             let desk = &self.stored.desk;
             if desk.write(&self.seat.key, &expected, &begun).await? == Written::Conflict {
@@ -182,8 +182,11 @@ impl<'a, P: Provider> Turn<'a, P> {
         let Some(record) = &sight.record else {
             return Verdict::Spend;
         };
+        let now = self.now();
+        let shown = sight.shown(now);
+        let record = &record.clone().seen_from(now, shown);
         let known = self.seat.known();
-        let case = self.case(record, &known, sight.shown(self.now()));
+        let case = self.case(record, &known, shown);
         case.verdict()
     }
 
@@ -217,7 +220,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         if self.stored.profile.rotation != Rotation::Never && !holds_newest {
             return Err(unreachable_store(error));
         }
-        let sight = Sight::from_memory(newest, self.now());
+        let sight = self.stored.desk.recall(newest);
         let step = match self.judge(&sight) {
             Verdict::Adopt(token) => return Ok(token),
             Verdict::Fail(error) => return Err(error),

@@ -23,7 +23,8 @@ use super::{CANARY, client, failure, post};
 use crate::{
     clock::{Clock, Moment, Sleep},
     provider::{FailureKind, ProviderError, TokenClient, TokenRequest},
-    token_client::{Body, HttpTokenClient, missing::Missing},
+    test_util::ManualClock,
+    token_client::{Body, HttpTokenClient, body::LastCall, missing::Missing},
 };
 
 const URL: &str = "https://id.example/token";
@@ -360,6 +361,35 @@ async fn lifetimes_count_from_before_the_request_went_out() {
     assert_eq!(reply.retry_after(), Some(Duration::from_secs(70)));
 }
 
+/// The process was stopped, before the request was begun or while the client connected.
+#[tokio::test]
+async fn a_request_whose_exchange_is_over_is_not_sent() {
+    let clock = ManualClock::new();
+    let until = clock.now().after(LIMIT);
+    let connecting = clock.clone();
+    let read = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&read);
+    let service = service_fn(move |request: Request<Body>| {
+        let count = Arc::clone(&count);
+        connecting.advance(LIMIT / 2);
+        async move {
+            let body = request.into_body().collect().await?;
+            count.fetch_add(body.to_bytes().len() as u64, SeqCst);
+            Ok::<_, BoxError>(Response::new(Empty::<Bytes>::new()))
+        }
+    });
+    let client = HttpTokenClient::over(service).into_transport();
+    let client = TokenClient::new(client, Arc::new(clock)).until(until);
+    assert!(client.send(post(URL)).await.is_ok(), "there was time");
+    let sent = read.swap(0, SeqCst);
+    assert!(sent > 0);
+    let connected_too_late = client.send(post(URL)).await;
+    assert_eq!(failure(connected_too_late), FailureKind::Transient);
+    let begun_too_late = client.send(post(URL)).await;
+    assert_eq!(failure(begun_too_late), FailureKind::Transient);
+    assert_eq!(read.load(SeqCst), 0);
+}
+
 // === what it can be built over, and where ===
 
 #[tokio::test]
@@ -397,7 +427,8 @@ fn debug_output_shows_no_more_than_the_limits() {
         shown.contains("10s") && shown.contains("1048576"),
         "{shown}"
     );
-    let (body, _) = super::super::body::Body::new(Bytes::from_static(CANARY.as_bytes()));
+    let bytes = Bytes::from_static(CANARY.as_bytes());
+    let (body, _) = super::super::body::Body::new(bytes, LastCall::default());
     assert!(!format!("{body:?}").contains(CANARY));
     assert_eq!(body.size_hint().exact(), Some(CANARY.len() as u64));
 }

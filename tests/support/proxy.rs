@@ -1,4 +1,11 @@
-//! What lies between a process and its Redis, and breaks where a test likes.
+//! What lies between a process and a server, and breaks where a test likes.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it, and a test may panic"
+)]
 
 use std::{
     net::SocketAddr,
@@ -23,13 +30,15 @@ pub enum Fault {
     Cut,
     /// Everything takes this much longer, in each direction.
     Delay(Duration),
-    /// What the process sends arrives, and no answer comes back.
+    /// What the process sends arrives, and no answer comes back until this is over.
     NoAnswers,
     /// The server's side says that it is done, in the middle of everything.
     HalfClose,
     /// The connection breaks in the place of the next answer, once.
     BreakAtAnswer,
-    /// Nothing goes through, and nobody says so.
+    /// The connection breaks amid the next answer, once.
+    BreakAmidAnswer,
+    /// Nothing goes through until this is over, and nobody says so.
     Silence,
 }
 
@@ -61,6 +70,10 @@ impl Proxy {
             state,
             accepting,
         }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn url(&self) -> String {
@@ -137,13 +150,21 @@ async fn pump(
         if n == 0 {
             break;
         }
-        let fault = state.lock().unwrap().fault;
+        let mut fault = state.lock().unwrap().fault;
+        // What was sent meanwhile arrives in the end: a connection has no gaps.
+        while fault == Fault::Silence || (fault == Fault::NoAnswers && is_answer) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            fault = state.lock().unwrap().fault;
+        }
         match fault {
             Fault::Delay(delay) => tokio::time::sleep(delay).await,
-            Fault::Silence => continue,
-            Fault::NoAnswers if is_answer => continue,
             Fault::BreakAtAnswer if is_answer => {
                 state.lock().unwrap().fault = Fault::None;
+                break;
+            }
+            Fault::BreakAmidAnswer if is_answer => {
+                state.lock().unwrap().fault = Fault::None;
+                to.write_all(&buffer[..n / 2]).await.ok();
                 break;
             }
             Fault::HalfClose if is_answer => {

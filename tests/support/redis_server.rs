@@ -1,5 +1,14 @@
 //! A `redis-server` of a test's own.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "each test binary uses a part of it, and a test may panic"
+)]
+
 use std::{
     env,
     io::{BufRead, BufReader, Write},
@@ -87,6 +96,12 @@ impl Server {
     /// Sends a command, and gives the answer's text.
     pub fn command(&self, words: &[&str]) -> String {
         ask(self.port, words).unwrap_or_else(|| panic!("no answer to {words:?}"))
+    }
+
+    /// This much time goes by for what ends by itself.
+    pub fn age(&self, by: Duration) {
+        let done = self.command(&["EVAL", AGE, "0", &by.as_millis().to_string()]);
+        assert_eq!(done, "1");
     }
 
     /// The number that `INFO` gives by this name.
@@ -196,3 +211,11 @@ fn reply(reader: &mut impl BufRead) -> Option<String> {
         (_, rest) => Some(rest.to_owned()),
     }
 }
+
+const AGE: &str = "\
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local left = redis.call('PTTL', key)
+  if left >= 0 and left <= tonumber(ARGV[1]) then redis.call('DEL', key)
+  elseif left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
+end
+return 1";
