@@ -7,7 +7,7 @@
 //! ```text
 //! inside   token  clock  error  provider  cell      no HTTP bodies, no I/O, time is an argument
 //! middle   attach  challenge  grpc  replay  peek  layer  service  future  handle    what a request meets
-//! outside  token_client  oauth2  vendor  store  compat  test_util  docs     ways to get, keep, plug in, look at
+//! outside  token_client  oauth2  vendor  config  store  compat  test_util  docs     ways to get, keep, plug in, look at
 //! ```
 //!
 //! The builder, in `layer/builder.rs`, is the one place in the middle that names outside modules: it puts
