@@ -104,11 +104,13 @@
 //! token and a client secret are looked up again for each exchange, so that what replaces the file
 //! is used with no restart. Tokens that a session starts from, and an API key, are read when the
 //! layer is built; whoever rotates tokens needs a store, which is then newer than the file.
+//! What this crate reads of a secret is overwritten when it is dropped; what a parser keeps of a
+//! `value` is out of reach.
 //!
 //! # Errors
 //!
 //! A field that nobody knows is refused, and so is a missing one or one of another type, each by its
-//! path, as in `` `layer.wait_at_most` must be a duration ``. No error of ours holds a value. Parsers
+//! path within the configuration, as in `` `layer.wait_at_most` must be a duration ``. No error of ours holds a value. Parsers
 //! are another matter: an error of the `toml` crate *shows* the line that it is about, of
 //! `Display` at least, and that may be one with a `value` in it. Print its `message()`.
 //!
@@ -121,6 +123,7 @@ mod provider;
 mod secret;
 mod table;
 mod token_client;
+mod value;
 mod vendors;
 
 pub use self::{

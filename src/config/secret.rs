@@ -10,7 +10,10 @@ use std::{
 use serde::{Deserialize, Deserializer, de::Error as _};
 use zeroize::Zeroizing;
 
-use super::table::{Fault, Table, Value};
+use super::{
+    table::{Fault, Table},
+    value::Value,
+};
 use crate::{
     Error,
     provider::{Credential, ProviderError},
@@ -79,13 +82,18 @@ impl SecretSource {
 
     fn of_file(&self, path: &Path) -> Result<Secret, ProviderError> {
         let wrong = |what: &str| self.complaint(format!("the file {path:?} {what}"));
-        let bytes = contents(path).map_err(|error| {
+        let unreadable = |error: io::Error| {
             let kind = error.kind();
             wrong(&format!(
                 "cannot be read ({kind}): put the secret there, or name another file"
             ))
             .because(error)
-        })?;
+        };
+        // A pipe could be waited for without end.
+        if !fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(wrong("is a folder, or a pipe: name a file"));
+        }
+        let bytes = beginning(path).map_err(unreadable)?;
         if bytes.len() > MOST {
             return Err(wrong(
                 "is longer than 64 KiB: name one that holds the secret alone",
@@ -170,12 +178,9 @@ impl Table {
     }
 }
 
-/// At most one byte more than is allowed. In the exchange's own task: it is a small file, mostly in
-/// memory. What is no file, a pipe for one, could be waited for without end, and is not opened.
-fn contents(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
+/// One byte more than is allowed, at most. Read in the exchange's own task: the file is small, and
+/// secrets are mostly mounted from memory.
+fn beginning(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // Room for all of it: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST + 2));
     let limit = u64::try_from(MOST).unwrap_or(u64::MAX).saturating_add(1);

@@ -39,6 +39,10 @@
 //! *Where does the body of another crate become one that can be sent twice?* In
 //! `replay/foreign.rs`, as an implementation of `Boxed`, and in one line of `replay/spare.rs`.
 //!
+//! *Where does a field of a configuration become a setting?* Where its name stands: in `config/`, one
+//! file for each table, which calls the same builder methods as everybody. `config/table.rs` says
+//! why serde's derived code is not used.
+//!
 //! *Where is gRPC?* What it says, and what its callers want to hear, is in `grpc`. The design had put
 //! it into `compat`; but it lies on the way of a request, which names nothing outside.
 //!

@@ -4,8 +4,9 @@ use std::{fs, path::Path, time::Duration};
 
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    Error,
+    AuthLayer, Error, Token,
     config::{AuthConfig, ProviderConfig, TokenClientConfig},
+    layer::AuthLayerBuilder,
     oauth2::OAuth2,
     test_util::ManualClock,
     token_client::{Body, HttpTokenClient},
@@ -112,7 +113,7 @@ fn a_value_of_the_wrong_kind_is_refused_by_its_path_and_not_shown() {
         ("base_url = ''", "`base_url` must not be empty"),
         (
             "base_url = 'c4n4ry'",
-            "`base_url` the base URL is not a URL",
+            "`base_url` cannot be used: the base URL is not a URL",
         ),
         (
             "base_url = 'https://c4n4ry:c4n4ry@x.example'",
@@ -123,7 +124,10 @@ fn a_value_of_the_wrong_kind_is_refused_by_its_path_and_not_shown() {
             "`origins` must be a list of texts",
         ),
         ("origins = [4711]", "`origins` must be a list of texts"),
-        ("origins = []", "`origins` no origins are declared"),
+        (
+            "origins = []",
+            "`origins` cannot be used: no origins are declared",
+        ),
         ("origins = ['http://x.example']", "`origins` "),
         ("initial = 'c4n4ry'", "`initial` must be a table"),
         (
@@ -301,15 +305,41 @@ async fn a_caller_waits_as_long_as_the_configuration_says() {
     }
 }
 
-#[tokio::test]
-async fn what_the_layer_does_with_requests_is_in_the_configuration() {
-    let elsewhere = "vendor = 'marketiger3d'\norigins = ['https://elsewhere.example']\n\
-        initial.access_token.value = 'a'\ninitial.refresh_token.value = 'r'\n";
-    for (layer, bare) in [("", false), ("[layer]\nsend_bare_elsewhere = true", true)] {
-        for config in configs(&format!("{elsewhere}{layer}")) {
-            let auth = config.builder().unwrap().memory_only().build().unwrap();
-            let sent = auth.layer(Api::accepting_all()).oneshot(get()).await;
-            assert_eq!(sent.is_ok(), bare);
+#[test]
+fn settings_are_those_that_the_builder_s_methods_make() {
+    type Builder = AuthLayerBuilder<Marketiger3D>;
+    type Set = fn(Builder) -> Builder;
+    let table: [(&str, Set); 10] = [
+        ("", |it| it),
+        ("layer.wait_at_most = '90s'", |it| {
+            it.wait_at_most(Duration::from_secs(90))
+        }),
+        ("layer.keep_idle_sessions_alive = false", |it| {
+            it.keep_idle_sessions_alive(false)
+        }),
+        ("layer.replay = false", |it| it.replay(false)),
+        ("layer.replay_cap = 4711", |it| it.replay_cap(4711)),
+        ("layer.send_bare_elsewhere = true", |it| {
+            it.send_bare_elsewhere()
+        }),
+        ("layer.respect_existing = true", |it| it.respect_existing()),
+        ("token_client.timeout = 3", |it| {
+            it.token_client(HttpTokenClient::default().timeout(Duration::from_secs(3)))
+        }),
+        ("initial.access_token.value = 'a'", |it| {
+            it.initial(Token::new("a"))
+        }),
+        (
+            "layer = { replay = true, keep_idle_sessions_alive = true, send_bare_elsewhere = false, \
+             respect_existing = false }",
+            |it| it,
+        ),
+    ];
+    for (toml, set) in table {
+        let expected = set(AuthLayer::builder(Marketiger3D::new()));
+        for config in both::<AuthConfig<Marketiger3D>>(toml) {
+            let made = config.unwrap().builder().unwrap();
+            assert_eq!(format!("{made:?}"), format!("{expected:?}"), "{toml}");
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Configurations in TOML and JSON: what they make, what they refuse, and what their errors show.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 #[path = "../support/folder.rs"]
 mod folder;

@@ -145,5 +145,5 @@ fn a_file_that_holds_no_secret_is_an_error_that_names_it_and_nothing_in_it() {
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    fails("cannot be read");
+    fails("is a folder");
 }

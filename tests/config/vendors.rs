@@ -1,12 +1,12 @@
 //! Each vendor, from its configuration to a real exchange.
 
-use std::{fs, path::PathBuf};
+use std::{fmt::Debug, fs, path::PathBuf};
 
 use tower_reauth::{
     Token,
-    config::{AuthConfig, ProviderConfig},
+    config::{AuthConfig, Configured, ProviderConfig},
     oauth2::OAuth2,
-    provider::{BoxProvider, Provider},
+    provider::BoxProvider,
     test_util::{Seed, SimDressipi, SimImmersve, SimMarketiger, SimOauth, SimVmwareCsp, Simulator},
     vendor::{Dressipi, Immersve, Marketiger3D, VmwareCsp},
 };
@@ -63,13 +63,10 @@ async fn each_makes_an_exchange(vendor: &Simulator, toml: &str) {
 }
 
 /// That a vendor's own configuration gives the provider that the builder methods give.
-fn assert_same<P>(toml: &str, expected: impl Provider)
-where
-    P: Provider,
-    ProviderConfig<P>: serde::de::DeserializeOwned,
-{
+fn assert_same<P: Configured + Debug>(toml: &str, expected: P) {
     for config in both::<ProviderConfig<P>>(toml) {
         let provider = config.unwrap().provider().unwrap();
+        assert_eq!(format!("{provider:?}"), format!("{expected:?}"));
         let (own, expected) = (provider.profile(), expected.profile());
         assert_eq!(format!("{own:?}"), format!("{expected:?}"));
     }
@@ -113,9 +110,10 @@ async fn dressipi_out_of_toml_and_json() {
     each_makes_an_exchange(&vendor, &toml).await;
     assert_same::<Dressipi>(
         "base_url = 'https://d.example/api'\nclient_id = 'id'\napi_key = { value = 'key' }\n\
-         origins = ['https://other.example']",
+         send_old_token = true\norigins = ['https://other.example']",
         Dressipi::new("https://d.example/api", "id")
             .api_key("key")
+            .send_old_token()
             .origins(["https://other.example"]),
     );
 }
@@ -162,6 +160,8 @@ async fn vmware_csp_out_of_toml_and_json() {
     let csp = || VmwareCsp::api_token("token", ["https://vmc.vmware.com"]).account("account");
     let fields = "api_token = { value = 'token' }\norigins = ['https://vmc.vmware.com']\naccount = 'account'\n";
     assert_same::<VmwareCsp>(fields, csp());
+    let deprecated = format!("{fields}deprecated_refresh_token_parameter = true");
+    assert_same::<VmwareCsp>(&deprecated, csp().deprecated_refresh_token_parameter());
     for (header, expected) in [
         ("authorization", csp()),
         ("csp-auth-token", csp().only_csp_auth_token()),
@@ -228,6 +228,41 @@ async fn oauth2_out_of_toml_and_json() {
 }
 
 #[test]
+fn the_client_of_an_oauth2_server_proves_itself_as_the_configuration_says() {
+    use tower_reauth::oauth2::ClientAuth;
+    let client = || OAuth2::client_credentials("https://id.example/token", "id", "s");
+    let session = || OAuth2::refresh_token("https://id.example/token", "id");
+    let toml = "token_endpoint = 'https://id.example/token'\nclient_id = 'id'\ngrant = ";
+    let secret = "client_secret = { value = 's' }";
+    for (rest, expected) in [
+        (format!("'client-credentials'\n{secret}"), client()),
+        (
+            format!("'client-credentials'\n{secret}\nclient_auth = 'basic'"),
+            client(),
+        ),
+        (
+            format!("'client-credentials'\n{secret}\nclient_auth = 'post'"),
+            client().client_auth(ClientAuth::Post("s".into())),
+        ),
+        ("'refresh-token'".to_owned(), session()),
+        (
+            "'refresh-token'\nclient_auth = 'none'".to_owned(),
+            session(),
+        ),
+        (
+            format!("'refresh-token'\n{secret}"),
+            session().client_auth(ClientAuth::Basic("s".into())),
+        ),
+        (
+            "'refresh-token'\nserver_errors_are_transient = true".to_owned(),
+            session().server_errors_are_transient(),
+        ),
+    ] {
+        assert_same::<OAuth2>(&format!("{toml}{rest}"), expected);
+    }
+}
+
+#[test]
 fn what_is_known_of_an_oauth2_server_gets_into_the_profile() {
     use std::time::Duration;
     use tower_reauth::provider::{LostReply, Placement, Rotation};
@@ -252,5 +287,5 @@ fn what_is_known_of_an_oauth2_server_gets_into_the_profile() {
         session().lost_reply(LostReply::ReplayWithin(Duration::from_secs(30))),
     );
     let any = format!("vendor = 'oauth2'\n{toml}");
-    assert_same::<BoxProvider>(&any, session());
+    assert_same::<BoxProvider>(&any, BoxProvider::new(session()));
 }
