@@ -32,8 +32,9 @@ use crate::{
 /// aloud what that would mean.
 ///
 /// A file is read again for each exchange. Exchanges are rare and the file is small, so nothing
-/// watches it, and what replaces it is used from the next exchange on. It holds up to 64 KiB of
-/// UTF-8; line ends at its end are no part of the secret.
+/// watches it, and what replaces it is used from the next exchange on. Replace it by renaming another
+/// into its place, or half of a secret may be read. It holds up to 64 KiB of UTF-8; line ends at its
+/// end are no part of the secret.
 ///
 /// `Debug` shows the place, and of `value` nothing.
 #[derive(Clone)]
