@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tower_reauth::{
     config::{AuthConfig, SecretSource},
     token::Secret,
+    vendor::VmwareCsp,
 };
 
 use crate::{CANARY, assert_refused, both, configs, folder::Folder};
@@ -146,4 +147,34 @@ fn a_file_that_holds_no_secret_is_an_error_that_names_it_and_nothing_in_it() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     fails("is a folder");
+}
+
+#[test]
+fn a_seed_that_is_missing_is_named_by_its_path() {
+    let toml = "vendor = 'marketiger3d'\ninitial.refresh_token.file = 'no/such/file'";
+    for config in configs(toml) {
+        let error = config.builder().unwrap_err().to_string();
+        assert!(
+            error.contains("no secret for `initial.refresh_token`: the file \"no/such/file\""),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_may_be_in_a_table_of_somebody_else() {
+    #[derive(Debug, Deserialize)]
+    struct Service {
+        csp: AuthConfig<VmwareCsp>,
+        redis: Theirs,
+    }
+    let toml = "[csp]\napi_token.value = 'c4n4ry'\norigins = ['https://x.example']\n[redis]\npassword.value = 'c4n4ry'";
+    for service in both::<Service>(toml) {
+        let service = service.unwrap();
+        assert!(service.csp.builder().unwrap().build().is_ok());
+        assert_eq!(service.redis.password.read().unwrap().expose(), CANARY);
+        assert!(!format!("{service:?}").contains(CANARY));
+    }
+    let bare = toml.replace("password.value", "password");
+    assert_refused::<Service>(&bare, "is a secret, and no bare text");
 }
