@@ -43,6 +43,7 @@
 //! | call another host | [`provider::Origins`] |
 //! | keep a session over a restart, share it between processes | [`store`] |
 //! | bring your own client for token requests, or a corporate CA | [`token_client`] |
+//! | configure a vendor in TOML or JSON | `config`, with feature `serde` |
 //! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
 //! | know why a number is what it is | [`docs::defaults`] |
 //! | know what it cannot do | [`docs::limitations`] |
@@ -59,6 +60,7 @@
 //! | `reqwest-middleware` | `AuthLayer::middleware`, and with it `reqwest` | no |
 //! | `tonic` | tonic's bodies and `Status`; its transport is chosen at tonic | no |
 //! | `axum` | `axum::body::Body` | no |
+//! | `serde` | `config`: vendors and layers out of a configuration file | no |
 //! | `test-util` | simulated vendors on loopback, a clock moved by hand | no |
 
 #![forbid(unsafe_code)]
@@ -69,6 +71,8 @@ mod cell;
 mod challenge;
 pub mod clock;
 pub mod compat;
+#[cfg(feature = "serde")]
+pub mod config;
 pub mod docs;
 mod error;
 pub mod future;

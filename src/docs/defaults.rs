@@ -69,5 +69,6 @@
 //! | one more look after it | 250 ms | a process that was stopped meanwhile has its answer, and has to read it |
 //! | its connection: name, TCP, TLS | 5 s | what does not connect in 5 s rarely does in 10, and a failed connection proves that nothing was sent |
 //! | a token reply | 1 MiB | real ones have a few KiB |
+//! | a file that holds a secret | 64 KiB | the longest tokens have a few KiB; a wrong path must not fill the memory |
 //! | a caller | 30 s, [settable](crate::layer::AuthLayerBuilder::wait_at_most) | longer than any exchange that will succeed |
 //! | timers | look at both clocks once a minute | they stand still while the machine is suspended |

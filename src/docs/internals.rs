@@ -7,7 +7,7 @@
 //! ```text
 //! inside   token  clock  error  provider  cell      no HTTP bodies, no I/O, time is an argument
 //! middle   attach  challenge  grpc  replay  peek  layer  service  future  handle    what a request meets
-//! outside  token_client  oauth2  vendor  store  compat  test_util  docs     ways to get, keep, plug in, look at
+//! outside  token_client  oauth2  vendor  config  store  compat  test_util  docs     ways to get, keep, plug in, look at
 //! ```
 //!
 //! The builder, in `layer/builder.rs`, is the one place in the middle that names outside modules: it puts
@@ -38,6 +38,10 @@
 //!
 //! *Where does the body of another crate become one that can be sent twice?* In
 //! `replay/foreign.rs`, as an implementation of `Boxed`, and in one line of `replay/spare.rs`.
+//!
+//! *Where does a field of a configuration become a setting?* Where its name stands: in `config/`, one
+//! file for each table, which calls the same builder methods as everybody. `config/table.rs` says
+//! why serde's derived code is not used.
 //!
 //! *Where is gRPC?* What it says, and what its callers want to hear, is in `grpc`. The design had put
 //! it into `compat`; but it lies on the way of a request, which names nothing outside.

@@ -143,6 +143,14 @@
 //! how many, and about how long the tokens are can be seen. A record that does not open stops its
 //! session, new logins included, until the key is there or somebody has removed it from the store.
 //!
+//! # Secrets in files
+//!
+//! A file that a configuration names is read when an exchange begins, and by nobody before. A secret
+//! that was found missing, or that the vendor has refused, is tried again by itself after 5 to 15
+//! minutes only, or at once with [`AuthHandle::refresh`](crate::handle::AuthHandle::refresh). So
+//! replace a file by renaming another into its place: one that is still being written is empty, or
+//! half of a secret. What goes with each API call (an API key) is read once, when the layer is built.
+//!
 //! # What `AuthLayer::new` accepts
 //!
 //! Everything. A missing setting is the answer to each call; use the

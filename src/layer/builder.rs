@@ -261,6 +261,12 @@ impl<P> fmt::Debug for AuthLayerBuilder<P> {
         f.debug_struct("AuthLayerBuilder")
             .field("initial", &self.initial)
             .field("memory_only", &self.memory_only)
+            .field("keeps_idle_alive", &self.keeps_idle_alive)
+            .field("replays", &self.replays)
+            .field("bodies", &self.bodies)
+            .field("admission", &self.admission)
+            .field("caller_waits", &self.caller_waits)
+            .field("token_client", &self.token_client)
             .finish_non_exhaustive()
     }
 }

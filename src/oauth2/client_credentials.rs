@@ -1,7 +1,7 @@
 //! The client credentials grant (RFC 6749, section 4.4).
 
 use super::{ClientAuth, OAuth2, wire::Grant};
-use crate::{provider::Rotation, token::Secret};
+use crate::provider::{Credential, Rotation};
 
 impl OAuth2 {
     /// A service that has credentials of its own: every token is got with the client's id and
@@ -14,7 +14,7 @@ impl OAuth2 {
     pub fn client_credentials(
         token_endpoint: impl AsRef<str>,
         client_id: impl Into<String>,
-        client_secret: impl Into<Secret>,
+        client_secret: impl Into<Credential>,
     ) -> Self {
         Self::new(
             token_endpoint.as_ref(),

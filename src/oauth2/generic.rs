@@ -130,11 +130,12 @@ impl OAuth2 {
 
     fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
         wire::check_placement(&self.profile.placement)?;
+        let proof = self.client_auth.proof()?;
         let mut parameters = match self.grant {
             Grant::ClientCredentials => client_credentials::parameters(),
             Grant::RefreshToken => refresh_token::parameters(exchange)?,
         };
-        parameters.extend(self.client_auth.parameters(&self.client_id));
+        parameters.extend(proof.parameters(&self.client_id));
         if !self.scope.is_empty() {
             parameters.push(("scope", &self.scope));
         }
@@ -148,8 +149,7 @@ impl OAuth2 {
             parameters.push((name, value.expose()));
         }
         let mut request = wire::post_form(self.endpoint.uri("")?, &parameters)?;
-        self.client_auth
-            .put_header(&self.client_id, request.headers_mut())?;
+        proof.put_header(&self.client_id, request.headers_mut())?;
         Ok(request)
     }
 

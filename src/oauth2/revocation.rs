@@ -39,11 +39,11 @@ impl OAuth2 {
             (None, Some(access)) => (access, "access_token"),
             (None, None) => return Err(ProviderError::refused("there is no token to revoke")),
         };
+        let proof = self.client_auth.proof()?;
         let mut parameters = vec![("token", token.expose()), ("token_type_hint", hint)];
-        parameters.extend(self.client_auth.parameters(&self.client_id));
+        parameters.extend(proof.parameters(&self.client_id));
         let mut request = wire::post_form(endpoint.uri("")?, &parameters)?;
-        self.client_auth
-            .put_header(&self.client_id, request.headers_mut())?;
+        proof.put_header(&self.client_id, request.headers_mut())?;
         Ok(request)
     }
 }

@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use http::{
     Method, StatusCode,
@@ -11,7 +17,7 @@ use super::{
 };
 use crate::{
     Provider, Token,
-    provider::{FailureKind, LostReply, Placement, Rotation},
+    provider::{Credential, FailureKind, LostReply, Placement, ProviderError, Rotation},
 };
 
 const ENDPOINT: &str = "https://id.example/token?p=1";
@@ -68,6 +74,26 @@ fn a_refresh_is_a_form_with_the_client_in_it() {
         request.body(),
         "grant_type=refresh_token&refresh_token=canary%2Fold&client_id=client+id&scope=a+b&audience=api"
     );
+}
+
+#[test]
+fn a_secret_that_is_looked_up_is_the_one_of_each_request() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let looks = Arc::clone(&count);
+    let secret = Credential::looked_up(move || match looks.fetch_add(1, SeqCst) {
+        2 => Err(ProviderError::misconfigured("nothing is there")),
+        look => Ok(format!("canary{look}").into()),
+    });
+    let provider = session()
+        .client_auth(ClientAuth::Post(secret))
+        .revocation_endpoint("https://id.example/revoke");
+    assert!(body(&provider).contains("&client_secret=canary0"));
+    let last = || Some(Token::from_pair("a", "r"));
+    let revoked = revoke(&provider, last(), &Canned::new(200, "")).request;
+    let revoked = String::from_utf8(revoked.unwrap().body().to_vec()).unwrap();
+    assert!(revoked.contains("client_secret=canary1"), "{revoked}");
+    assert_not_sent(&provider);
+    assert!(body(&provider).contains("&client_secret=canary3"));
 }
 
 #[test]

@@ -39,6 +39,7 @@
 
 mod boxed;
 mod client;
+mod credential;
 mod error;
 mod exchange;
 mod fixed;
@@ -55,6 +56,7 @@ use crate::token::Token;
 pub use self::{
     boxed::BoxProvider,
     client::{TokenClient, TokenReply},
+    credential::Credential,
     error::{FailureKind, ProviderError},
     exchange::{Exchange, Reason},
     fixed::FixedToken,

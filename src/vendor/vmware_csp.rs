@@ -14,8 +14,8 @@ use http::{HeaderName, Request};
 use crate::{
     oauth2::wire::{self, Endpoint, Names},
     provider::{
-        Exchange, Origins, Placement, Profile, Provider, ProviderError, Rotation, SessionParts,
-        TokenReply,
+        Credential, Exchange, Origins, Placement, Profile, Provider, ProviderError, Rotation,
+        SessionParts, TokenReply,
     },
     token::{Secret, Token},
 };
@@ -36,7 +36,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct VmwareCsp {
-    api_token: Secret,
+    api_token: Credential,
     parameter: &'static str,
     base: Endpoint,
     origins: Origins,
@@ -49,7 +49,7 @@ pub struct VmwareCsp {
 impl VmwareCsp {
     /// The services at `origins`, with an API token.
     #[must_use]
-    pub fn api_token(api_token: impl Into<Secret>, origins: impl Into<Origins>) -> Self {
+    pub fn api_token(api_token: impl Into<Credential>, origins: impl Into<Origins>) -> Self {
         Self {
             api_token: api_token.into(),
             parameter: "api_token",
@@ -90,8 +90,11 @@ impl VmwareCsp {
         self
     }
 
-    /// Whose API token it is. Without it a fingerprint of the API token keeps the sessions of
-    /// several ones apart; it may be another one after an update of Rust.
+    /// Whose API token it is. Without it a fingerprint of the API token, as it is when the layer is
+    /// built, keeps the sessions of several ones apart. It is another one for a new API token, and
+    /// may be after an update of Rust: either costs one exchange. An API token that is
+    /// [looked up](Credential::looked_up) has to be of the same account for as long as the layer
+    /// lives.
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(Secret::from(account.into()));
@@ -99,13 +102,14 @@ impl VmwareCsp {
     }
 
     fn request(&self) -> Result<Request<Bytes>, ProviderError> {
-        if self.api_token.is_empty() {
+        let api_token = self.api_token.look_up()?;
+        if api_token.is_empty() {
             return Err(ProviderError::misconfigured("the API token is empty"));
         }
         let uri = self
             .base
             .uri("/csp/gateway/am/api/auth/api-tokens/authorize")?;
-        wire::post_form(uri, &[(self.parameter, self.api_token.expose())])
+        wire::post_form(uri, &[(self.parameter, api_token.expose())])
     }
 
     fn account_name(&self) -> String {
@@ -114,10 +118,14 @@ impl VmwareCsp {
     }
 
     /// Sixty-four bits say nothing about a random token several times as long. The hash may be
-    /// another one with another compiler; that costs one exchange.
+    /// another one with another compiler; that costs one exchange. An API token that cannot be
+    /// looked up has a session of its own: two of them must not share one in a store.
     fn fingerprint(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        self.api_token.expose().hash(&mut hasher);
+        match self.api_token.look_up() {
+            Ok(api_token) => api_token.expose().hash(&mut hasher),
+            Err(_) => (fastrand::u64(..), fastrand::u64(..)).hash(&mut hasher),
+        }
         format!("{:016x}", hasher.finish())
     }
 }

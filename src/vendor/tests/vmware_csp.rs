@@ -1,4 +1,7 @@
+use std::sync::{Arc, Mutex};
+
 use super::*;
+use crate::provider::Credential;
 
 fn csp() -> VmwareCsp {
     VmwareCsp::api_token("api/token", ["https://vmc.vmware.com"])
@@ -102,4 +105,40 @@ fn two_api_tokens_are_two_sessions() {
     assert!(!account.contains("api"), "{account}");
     let named = |provider: VmwareCsp| provider.account("ops").profile().session();
     assert_eq!(named(csp()), named(other));
+}
+
+/// A place where somebody may put another API token, or none.
+fn place(text: Option<&'static str>) -> (Arc<Mutex<Option<&'static str>>>, Credential) {
+    let place = Arc::new(Mutex::new(text));
+    let look = Arc::clone(&place);
+    let credential = Credential::looked_up(move || {
+        let text = look.lock().unwrap();
+        let text = text.ok_or_else(|| ProviderError::misconfigured("nothing is there"))?;
+        Ok(text.into())
+    });
+    (place, credential)
+}
+
+#[test]
+fn an_api_token_that_is_looked_up_is_the_one_of_each_exchange() {
+    let (place, credential) = place(Some("one"));
+    let provider = VmwareCsp::api_token(credential, ["https://vmc.vmware.com"]);
+    assert_eq!(sent(&provider, ENDPOINT, FORM).1, "api_token=one");
+    *place.lock().unwrap() = Some("two");
+    assert_eq!(sent(&provider, ENDPOINT, FORM).1, "api_token=two");
+    *place.lock().unwrap() = None;
+    let outcome = exchange(&provider, None, &Canned::new(200, "{}"));
+    assert!(outcome.request.is_none());
+    assert_eq!(outcome.error().to_string(), "nothing is there");
+}
+
+#[test]
+fn api_tokens_that_cannot_be_looked_up_share_no_session() {
+    let session = |credential| {
+        let provider = VmwareCsp::api_token(credential, ["https://vmc.vmware.com"]);
+        provider.profile().session()
+    };
+    assert!(session(place(None).1) != session(place(None).1));
+    assert!(session(place(Some("a")).1) != session(place(Some("b")).1));
+    assert!(session(place(Some("a")).1) == session(Credential::from("a")));
 }
