@@ -82,7 +82,8 @@ pub(super) struct Model {
     spent: Option<(u32, Time)>,
     floor: Time,
     begun_for_refusals: VecDeque<Time>,
-    has_refused: [bool; 2],
+    /// Origins that an exchange may not have cured.
+    quieted: [bool; 2],
     brought: Option<(usize, u64, Time)>,
 }
 
@@ -112,7 +113,7 @@ impl Model {
             spent: None,
             floor: 0,
             begun_for_refusals: VecDeque::new(),
-            has_refused: [false; 2],
+            quieted: [false; 2],
             brought: None,
         }
     }
@@ -322,7 +323,7 @@ impl Model {
         self.failure = None;
         self.login = Some(false);
         self.begun_for_refusals.clear();
-        self.has_refused = [false; 2];
+        self.quieted = [false; 2];
         self.brought = None;
     }
 
@@ -349,14 +350,14 @@ impl Model {
         self.spent = None;
     }
 
-    /// Nothing is known of who has refused before, but for this.
+    /// None where it depends on what is known of that origin's earlier refusals.
     fn is_worth_an_exchange(&mut self, origin: usize) -> Option<bool> {
-        let refused_before = std::mem::replace(&mut self.has_refused[origin], true);
         if let Some((by, generation, at)) = self.brought
             && (by, generation) == (origin, self.generation)
         {
             self.brought = None;
             if self.now < at + 300 * SECOND {
+                self.quieted[origin] = true;
                 return Some(false);
             }
         }
@@ -364,7 +365,7 @@ impl Model {
         if recent.len() == 5 && self.now < recent[0] + 30 * SECOND {
             return Some(false);
         }
-        (!refused_before).then_some(true)
+        (!self.quieted[origin]).then_some(true)
     }
 
     /// All that may forbid an exchange now; none is that nothing does.
