@@ -4,6 +4,13 @@
 //! `TEST_SEED=… cargo test --features test-util --lib model_tests -- --nocapture`.
 //! `TOWER_REAUTH_LONG=1` makes it many more sequences.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "these are tests"
+)]
+
 mod model;
 mod operations;
 mod times;
