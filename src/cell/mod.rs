@@ -280,5 +280,7 @@ fn wake(wakers: Vec<Waker>) {
 
 #[cfg(all(test, tower_reauth_loom))]
 mod loom_tests;
+#[cfg(all(test, not(tower_reauth_loom)))]
+mod model_tests;
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,12 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::{Arc, mpsc},
-    task::{Context, Wake, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -38,7 +42,7 @@ fn fly(cell: &Arc<Cell>, need: Need) -> (Ticket, Join) {
     }
 }
 
-fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -120,6 +124,59 @@ fn waiters_that_come_and_go_leave_nothing_behind() {
     drop(ticket);
     drop(first);
     assert_eq!(cell.lock().board.places(), 0);
+}
+
+#[test]
+fn who_looks_late_hears_that_its_flight_has_ended_and_not_how_another_did() {
+    let cell = cell(&ManualClock::new());
+    let (ticket, mut first) = fly(&cell, Need::Asked);
+    let Look::Join(mut second) = cell.look(Need::Asked) else {
+        panic!("a flight is under way");
+    };
+    ticket.land(Ok(token(1)));
+    let (ticket, _) = fly(&cell, Need::Asked);
+    let late = |join| matches!(poll(join), Poll::Ready(Ending::Superseded));
+    assert!(late(&mut first), "another is under way");
+    ticket.land(Err(ProviderError::transient("down")));
+    assert!(late(&mut second), "another has failed");
+}
+
+#[test]
+fn who_is_woken_for_nothing_waits_on() {
+    let cell = cell(&ManualClock::new());
+    let (ticket, _) = fly(&cell, Need::Usable);
+    let mut waits = Box::pin(cell.left_owing());
+    assert!(poll(&mut waits).is_pending());
+    cell.adopt(token(1)).unwrap();
+    assert!(poll(&mut waits).is_pending(), "the flight is under way");
+    assert_eq!(cell.lock().watch.places(), 1);
+    drop(ticket);
+    assert!(poll(&mut waits).is_ready());
+}
+
+/// Notes that it was woken.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[test]
+fn a_waiter_that_moved_to_another_task_is_woken_there() {
+    let cell = cell(&ManualClock::new());
+    let (ticket, mut join) = fly(&cell, Need::Usable);
+    let bells = [(); 2].map(|()| Arc::new(Bell::default()));
+    for bell in &bells {
+        let waker = Waker::from(Arc::clone(bell));
+        let polled = pin!(&mut join).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+    ticket.land(Ok(token(1)));
+    let rung = bells.map(|bell| bell.0.load(Relaxed));
+    assert_eq!(rung, [false, true]);
 }
 
 /// A waker whose end looks at the cell, as that of a task may which owns another handle.
