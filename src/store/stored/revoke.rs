@@ -44,6 +44,9 @@ impl<P: Provider> Turn<'_, P> {
     async fn step_to_revoke(&self, meant: &Meant) -> Result<Step<()>, Trouble> {
         let desk = &self.stored.desk;
         if !desk.take_lease(&self.seat.key).await? {
+            // Whose intent it is that has to be over is known from here on.
+            let seen = desk.read(&self.seat.key).await?.record;
+            self.seat.known().meet(seen, self.now());
             return Ok(Step::Wait);
         }
         let step = self.revoke_under_lease(meant).await;
