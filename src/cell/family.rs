@@ -70,6 +70,7 @@ impl Family {
         })
     }
 
+    #[inline]
     pub(crate) fn profile(&self) -> &Profile {
         &self.profile
     }
