@@ -1,6 +1,6 @@
 //! Putting the token on a request, and deciding whether it may go there.
 
-use http::{Extensions, HeaderMap, Request, uri::Authority};
+use http::{Extensions, HeaderMap, Request, Uri, uri::Authority};
 
 use crate::{
     error::Error,
@@ -45,15 +45,35 @@ pub(crate) enum Admission {
 }
 
 /// Decides about `request`.
+#[inline]
 pub(crate) fn admit<B>(request: &Request<B>, profile: &Profile, policy: Policy) -> Admission {
-    if let Some(admission) = asked_for(request.extensions()) {
-        return admission;
+    // Nearly every request: it asks for nothing, and spells its origin as it was declared.
+    if request.extensions().is_empty()
+        && !policy.respects_existing
+        && let Some(origin) = profile.origins.find_spelled(request.uri())
+    {
+        return Admission::WithToken(origin);
     }
-    let uri = request.uri();
-    let origin = profile.origins.find(uri);
-    admit_to(origin, request.headers(), profile, policy, || {
-        let authority = uri.authority().map_or("", Authority::as_str);
-        Error::origin(uri.scheme_str(), authority)
+    let (uri, headers) = (request.uri(), request.headers());
+    admit_any(request.extensions(), uri, headers, profile, policy)
+}
+
+/// The same for a request of any kind.
+#[inline(never)]
+fn admit_any(
+    extensions: &Extensions,
+    uri: &Uri,
+    headers: &HeaderMap,
+    profile: &Profile,
+    policy: Policy,
+) -> Admission {
+    let asked = asked_for(extensions);
+    asked.unwrap_or_else(|| {
+        let origin = profile.origins.find(uri);
+        admit_to(origin, headers, profile, policy, || {
+            let authority = uri.authority().map_or("", Authority::as_str);
+            Error::origin(uri.scheme_str(), authority)
+        })
     })
 }
 
@@ -88,13 +108,15 @@ pub(crate) fn asked_for(extensions: &Extensions) -> Option<Admission> {
 }
 
 /// Puts `headers` on `request`, in place of what is there under their names.
+#[inline]
 pub(crate) fn attach<B>(headers: &Headers, request: &mut Request<B>) {
     place(headers, request.headers_mut());
 }
 
 /// Puts `headers` into `map`, in place of what is there under their names.
+#[inline]
 pub(crate) fn place(headers: &Headers, map: &mut HeaderMap) {
-    for (name, value) in headers {
+    for (name, value) in headers.own() {
         map.insert(name.clone(), value.clone());
     }
 }

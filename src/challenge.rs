@@ -4,7 +4,7 @@
 //! the status refuses, where HTTP/2 may carry gRPC, and where the
 //! [profile](crate::provider::Refusal::or_when) asks for it. [`Refused`] says it from within.
 
-use http::{HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
+use http::{Extensions, HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
 use http_auth::{ChallengeRef, parser::ChallengeParser};
 
 use crate::{
@@ -40,6 +40,7 @@ use crate::{
 pub struct Refused;
 
 /// Whether `response` says that the token is not good.
+#[inline]
 pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
     if refusal.is_never() {
         return false;
@@ -49,11 +50,17 @@ pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
         Head::Ended { unauthenticated } => unauthenticated,
         Head::Foreign => refusal.has_status(status) && !lacks_scope_only(headers),
     };
-    by_rule || refusal.is_when(status, headers) || response.extensions().get::<Refused>().is_some()
+    by_rule || refusal.is_when(status, headers) || is_marked(response.extensions())
+}
+
+#[inline]
+fn is_marked(extensions: &Extensions) -> bool {
+    !extensions.is_empty() && extensions.get::<Refused>().is_some()
 }
 
 /// Whether `response`, which does not refuse the token, speaks for it. A failure and a limit may come
 /// from before anybody has looked at the token.
+#[inline]
 pub(crate) fn speaks_for_it<B>(response: &Response<B>) -> bool {
     let status = response.status();
     !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
@@ -61,6 +68,7 @@ pub(crate) fn speaks_for_it<B>(response: &Response<B>) -> bool {
 
 /// Whether all that is asked of a token is more scope, which a newer one would not have either
 /// (RFC 6750, section 3.1). What cannot be read asks for anything.
+#[cold]
 fn lacks_scope_only(headers: &HeaderMap) -> bool {
     let mut lacks_scope = false;
     for header in headers.get_all(WWW_AUTHENTICATE) {

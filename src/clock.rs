@@ -1,30 +1,33 @@
 //! What time it is, on two clocks at once.
 //!
-//! This is the only file that reads a clock; everything else takes a [`Moment`] as an argument.
+//! This is the only module that reads a clock; everything else takes a [`Moment`] as an argument.
 //! A `Moment` holds both the monotonic and the wall clock, because each lies in its own way: the
 //! monotonic clock of most systems stands still while the machine is suspended, and the wall clock
 //! jumps when somebody sets it. A deadline counts as reached when *either* clock has reached it, so
 //! neither fault can make a dead token look alive.
 
+mod system;
+
 use std::{
     fmt,
-    future::{Future, pending, poll_fn},
+    future::{Future, pending},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
-    sync::LazyLock,
-    task::Poll,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use pin_project::pin_project;
 use tokio::runtime::Handle;
 
 /// One reading of both clocks, or a deadline on both.
 ///
-/// All arithmetic saturates; none of it panics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// All arithmetic saturates, in the year 2554 at the latest; none of it panics.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    monotonic: Duration,
-    unix: Duration,
+    /// Both in nanoseconds: two numbers that are compared at once, where a `Duration` has four.
+    monotonic: u64,
+    unix: u64,
 }
 
 /// Where the time comes from.
@@ -33,6 +36,15 @@ pub struct Moment {
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Reads both clocks.
     fn now(&self) -> Moment;
+
+    /// Reads both clocks for a request that may go on at once, as cheaply as may be. The reading may
+    /// be late by a few milliseconds, and never early; all else is decided by [`now`](Self::now).
+    ///
+    /// A token is not sent any more well before it expires, so a request that goes by a late reading
+    /// carries a good one. By default this is `now`.
+    fn coarse(&self) -> Moment {
+        self.now()
+    }
 
     /// Waits for `duration`, measured on the monotonic clock.
     ///
@@ -46,6 +58,10 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The clocks of the operating system, with tokio's timer.
+///
+/// On Linux the [coarse](Clock::coarse) reading is that of the kernel's last tick, which is 1 to 10
+/// milliseconds old, of both clocks: `CLOCK_MONOTONIC_COARSE` and `CLOCK_REALTIME_COARSE`. Steps of
+/// the wall clock and a suspend show in it as they do in the others.
 ///
 /// Outside of a tokio runtime there is no timer, and a sleep there does not end. Nor does one whose
 /// runtime was shut down.
@@ -63,7 +79,10 @@ impl Moment {
     /// A reading: time since the monotonic clock's own start, and since 1970-01-01 UTC.
     #[must_use]
     pub const fn new(monotonic: Duration, unix: Duration) -> Self {
-        Self { monotonic, unix }
+        Self {
+            monotonic: nanos(monotonic),
+            unix: nanos(unix),
+        }
     }
 
     /// The wall clock's part.
@@ -72,44 +91,42 @@ impl Moment {
     /// epoch where even that is not to be had.
     #[must_use]
     pub fn wall(&self) -> SystemTime {
-        const YEAR_9999: Duration = Duration::from_secs(253_402_300_799);
-        UNIX_EPOCH
-            .checked_add(self.unix.min(YEAR_9999))
-            .unwrap_or(UNIX_EPOCH)
+        UNIX_EPOCH.checked_add(self.unix()).unwrap_or(UNIX_EPOCH)
     }
 
     /// Time since 1970-01-01 UTC by the wall clock.
     #[must_use]
     pub const fn unix(&self) -> Duration {
-        self.unix
+        Duration::from_nanos(self.unix)
     }
 
     /// Time since the monotonic clock's own start.
     #[must_use]
     pub const fn monotonic(&self) -> Duration {
-        self.monotonic
+        Duration::from_nanos(self.monotonic)
     }
 
     /// This moment, `duration` later on both clocks.
     #[must_use]
     pub const fn after(self, duration: Duration) -> Self {
-        Self::new(
-            self.monotonic.saturating_add(duration),
-            self.unix.saturating_add(duration),
-        )
+        Self {
+            monotonic: self.monotonic.saturating_add(nanos(duration)),
+            unix: self.unix.saturating_add(nanos(duration)),
+        }
     }
 
     /// This moment, `duration` earlier on both clocks.
     #[must_use]
     pub const fn before(self, duration: Duration) -> Self {
-        Self::new(
-            self.monotonic.saturating_sub(duration),
-            self.unix.saturating_sub(duration),
-        )
+        Self {
+            monotonic: self.monotonic.saturating_sub(nanos(duration)),
+            unix: self.unix.saturating_sub(nanos(duration)),
+        }
     }
 
     /// Whether `now` has reached this deadline on either clock.
     #[must_use]
+    #[inline]
     pub fn reached(&self, now: Moment) -> bool {
         now.monotonic >= self.monotonic || now.unix >= self.unix
     }
@@ -118,36 +135,55 @@ impl Moment {
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Duration {
         let monotonic = self.monotonic.saturating_sub(now.monotonic);
-        monotonic.min(self.unix.saturating_sub(now.unix))
+        Duration::from_nanos(monotonic.min(self.unix.saturating_sub(now.unix)))
     }
 
     /// The deadline that is reached first, clock by clock.
     #[must_use]
     pub fn earliest(self, other: Moment) -> Self {
-        Self::new(
-            self.monotonic.min(other.monotonic),
-            self.unix.min(other.unix),
-        )
+        Self {
+            monotonic: self.monotonic.min(other.monotonic),
+            unix: self.unix.min(other.unix),
+        }
     }
 
     /// The deadline that is reached last, clock by clock.
     #[must_use]
     pub fn latest(self, other: Moment) -> Self {
-        Self::new(
-            self.monotonic.max(other.monotonic),
-            self.unix.max(other.unix),
-        )
+        Self {
+            monotonic: self.monotonic.max(other.monotonic),
+            unix: self.unix.max(other.unix),
+        }
     }
 
     /// The deadline at `wall`, seen from `now`: the monotonic part is as far away as the wall's.
     #[must_use]
     pub fn at_wall(wall: SystemTime, now: Moment) -> Self {
-        let unix = wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let unix = nanos(wall.duration_since(UNIX_EPOCH).unwrap_or_default());
         let monotonic = match unix.checked_sub(now.unix) {
             Some(ahead) => now.monotonic.saturating_add(ahead),
             None => now.monotonic.saturating_sub(now.unix - unix),
         };
-        Self::new(monotonic, unix)
+        Self { monotonic, unix }
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Moment")
+            .field("monotonic", &self.monotonic())
+            .field("unix", &self.unix())
+            .finish()
+    }
+}
+
+const fn nanos(duration: Duration) -> u64 {
+    let nanos = duration.as_nanos();
+    // `try_from` is not const yet.
+    if nanos > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        nanos as u64
     }
 }
 
@@ -155,52 +191,34 @@ impl Moment {
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        static START: LazyLock<Instant> = LazyLock::new(instant);
-        // `elapsed` would be a second way to read the clock; there is only `instant`.
-        let monotonic = instant().saturating_duration_since(*START);
-        Moment::new(monotonic, unix())
+        system::now()
+    }
+
+    fn coarse(&self) -> Moment {
+        system::coarse()
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
         // Outside of a runtime tokio's timer panics.
         match Handle::try_current() {
-            Ok(_) => Box::pin(outlive(tokio::time::sleep(duration))),
+            Ok(_) => Box::pin(Outliving(tokio::time::sleep(duration))),
             Err(_) => Box::pin(pending()),
         }
     }
 }
 
-/// Waits for `timer`, for ever if its runtime is shut down: tokio panics then, and offers no way to
+/// Waits for a timer, for ever if its runtime is shut down: tokio panics then, and offers no way to
 /// ask. Whoever waits may be a request that was moved to another runtime.
-async fn outlive(timer: tokio::time::Sleep) {
-    let mut timer = pin!(timer);
-    let ended = poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| timer.as_mut().poll(cx)));
-        polled.map_or(Poll::Ready(false), |ended| ended.map(|()| true))
-    });
-    if !ended.await {
-        pending::<()>().await;
+#[pin_project]
+struct Outliving(#[pin] tokio::time::Sleep);
+
+impl Future for Outliving {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.project().0;
+        catch_unwind(AssertUnwindSafe(|| timer.poll(cx))).unwrap_or(Poll::Pending)
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the monotonic clock"
-)]
-fn instant() -> Instant {
-    Instant::now()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the wall clock"
-)]
-fn unix() -> Duration {
-    // A wall clock set before 1970 reads as 1970: tokens with an absolute expiry then look alive
-    // for too long on this clock alone, which is why the monotonic one decides beside it.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

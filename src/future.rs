@@ -17,11 +17,11 @@ use tower::Service;
 use self::recovery::recover;
 pub(crate) use self::recovery::{Chance, Second, send_when_usable};
 use crate::{
-    cell::{Cell, Generation},
+    cell::{Cell, Generation, Session},
     challenge,
     error::{BoxError, Error},
     grpc,
-    layer::Core,
+    layer::Hold,
     provider::OriginIndex,
     replay::Replay,
 };
@@ -63,7 +63,7 @@ type Note = fn(&Cell, Generation, OriginIndex);
 
 /// What was sent: enough to judge a refusal.
 pub(crate) struct Sent {
-    pub(crate) core: Arc<Core>,
+    pub(crate) session: Hold,
     pub(crate) generation: Generation,
     pub(crate) origin: OriginIndex,
 }
@@ -122,7 +122,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
-            let outcome = match state.as_mut().project() {
+            let (sent, second, response) = match state.as_mut().project() {
                 StateProj::Failed { error } => {
                     let error = error.take();
                     return Poll::Ready(Err(error.unwrap_or_else(|| Error::finished().into())));
@@ -130,25 +130,46 @@ where
                 StateProj::AwaitBare { response } => return response.poll(cx).map_err(Into::into),
                 StateProj::AwaitToken { outcome } => return outcome.as_mut().poll(cx),
                 StateProj::AwaitResponse { response, sent } => {
-                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    // Taken in any case: a body need not be kept once its answer is there.
-                    let Some((sent, second)) = sent.take() else {
-                        return Poll::Ready(Ok(response));
-                    };
-                    if !sent.is_refused_by(&response) {
-                        return Poll::Ready(Ok(sent.take_note(response, Cell::accepted)));
-                    }
-                    match second.and_then(Second::hold) {
-                        Ok(second) => recover(sent, response, second),
-                        Err(why) => return Poll::Ready(Ok(sent.only_once(response, why))),
+                    let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    match sent.take_if(|(sent, _)| sent.is_refused_by(&response)) {
+                        Some((sent, second)) => (sent, second, response),
+                        None => {
+                            if let Some((sent, _)) = sent {
+                                sent.take_note(&mut response, Cell::accepted);
+                            }
+                            // A body need not be kept once its answer is there.
+                            *sent = None;
+                            return Poll::Ready(Ok(response));
+                        }
                     }
                 }
             };
             // AwaitResponse → AwaitToken, once.
-            state.set(State::AwaitToken {
-                outcome: Box::pin(outcome),
-            });
+            match refused(sent, second, response) {
+                Ok(outcome) => state.set(State::AwaitToken { outcome }),
+                Err(response) => return Poll::Ready(Ok(response)),
+            }
         }
+    }
+}
+
+/// What comes of a refusal: another outcome, or the refusal itself.
+#[cold]
+fn refused<S, B, ResBody>(
+    sent: Sent,
+    second: Chance<S, B>,
+    response: Response<ResBody>,
+) -> Result<Outcome<Response<ResBody>>, Response<ResBody>>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Send + 'static,
+    ResBody: Send + 'static,
+{
+    match second.and_then(Second::hold) {
+        Ok(second) => Ok(Box::pin(recover(sent, response, second))),
+        Err(why) => Err(sent.only_once(response, why)),
     }
 }
 
@@ -165,22 +186,25 @@ where
 
 impl Sent {
     fn is_refused_by<B>(&self, response: &Response<B>) -> bool {
-        challenge::refuses(response, &self.core.session.family().profile().refusal)
+        challenge::refuses(response, &self.session.family().profile().refusal)
     }
 
     /// Takes note of a response that does not refuse the token. A call of gRPC that has begun may
     /// still be refused behind its body, and is judged then.
-    fn take_note<B: 'static>(&self, response: Response<B>, accepted: Note) -> Response<B> {
-        let session = &self.core.session;
-        let (generation, origin) = (self.generation, self.origin);
-        if !grpc::has_begun(&response) {
-            if challenge::speaks_for_it(&response) {
-                accepted(session.cell(), generation, origin);
-            }
-            return response;
+    #[inline]
+    fn take_note<B: 'static>(&self, response: &mut Response<B>, accepted: Note) {
+        if grpc::has_begun(response) {
+            self.take_note_at_its_end(response, accepted);
+        } else if challenge::speaks_for_it(response) {
+            accepted(self.session.cell(), self.generation, self.origin);
         }
+    }
+
+    fn take_note_at_its_end<B: 'static>(&self, response: &mut Response<B>, accepted: Note) {
+        let session: &Arc<Session> = &self.session;
+        let (generation, origin) = (self.generation, self.origin);
         if session.family().profile().refusal.is_never() {
-            return response;
+            return;
         }
         // A body that outlives all handles need not keep the session.
         let session = Arc::downgrade(session);
@@ -192,13 +216,13 @@ impl Sent {
                 true => drop(session.reject(generation, origin)),
                 false => accepted(session.cell(), generation, origin),
             }
-        })
+        });
     }
 
     /// The refusal of a request that cannot be sent again: its caller gets the response, and the
     /// next request a newer token.
     fn only_once<B>(&self, mut refused: Response<B>, why: Replay) -> Response<B> {
-        self.core.session.reject(self.generation, self.origin);
+        self.session.reject(self.generation, self.origin);
         why.mark(refused.extensions_mut());
         refused
     }

@@ -19,6 +19,7 @@ use crate::{
     cell::Session,
     error::Error,
     handle::AuthHandle,
+    lane::{Apart, Lanes},
     provider::{OriginIndex, Provider},
     replay::Bodies,
     service::Auth,
@@ -57,12 +58,18 @@ pub struct AuthLayer<P> {
 
 /// What services, layers and handles of one session share.
 #[derive(Debug)]
+// Each clone of a service is counted in front of this, and each request reads it: on other lines.
+#[repr(align(64))]
 pub(crate) struct Core {
     pub(crate) session: Arc<Session>,
     pub(crate) settings: Arc<Settings>,
+    holds: Lanes<Hold>,
     /// How many services were made: each has a peer of its own.
     services: AtomicU16,
 }
+
+/// What a request under way keeps its session by. Cores do not wait for each other's.
+pub(crate) type Hold = Arc<Apart<Arc<Session>>>;
 
 /// How a layer treats its requests.
 #[derive(Debug)]
@@ -150,10 +157,17 @@ impl<S, P: Provider> Layer<S> for AuthLayer<P> {
 impl Core {
     fn new(session: Arc<Session>, settings: Arc<Settings>) -> Arc<Self> {
         Arc::new(Self {
+            holds: Lanes::new(|| Arc::new(Apart::new(Arc::clone(&session)))),
             session,
             settings,
             services: AtomicU16::new(0),
         })
+    }
+
+    /// Keeps the session for as long as a request takes.
+    #[inline]
+    pub(crate) fn hold(&self) -> Hold {
+        Arc::clone(self.holds.own())
     }
 }
 

@@ -46,6 +46,7 @@
 //! | configure a vendor in TOML or JSON | `config`, with feature `serde` |
 //! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
 //! | know why a number is what it is | [`docs::defaults`] |
+//! | know what a request costs | [`docs::performance`] |
 //! | know what it cannot do | [`docs::limitations`] |
 //! | change this crate | [`docs::internals`] |
 //!
@@ -78,6 +79,7 @@ mod error;
 pub mod future;
 mod grpc;
 pub mod handle;
+mod lane;
 pub mod layer;
 pub mod oauth2;
 pub mod peek;

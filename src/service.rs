@@ -14,7 +14,7 @@ use tower::Service;
 use crate::{
     attach::{self, Admission},
     error::BoxError,
-    future::{ResponseFuture, Second, Sent, send_when_usable},
+    future::{Chance, ResponseFuture, Second, Sent, send_when_usable},
     layer::Core,
     provider::{OriginIndex, Provider},
 };
@@ -86,14 +86,20 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         if let Some(error) = &self.core.settings.blocked {
             return ResponseFuture::failed(error.clone(), request.headers());
         }
         let profile = self.core.session.family().profile();
         match attach::admit(&request, profile, self.core.settings.admission) {
             Admission::WithToken(origin) => {
-                self.call_with_token(request, origin.through(self.peer))
+                let origin = origin.through(self.peer);
+                match self.put_token_on(&mut request, origin) {
+                    Some((sent, second)) => {
+                        ResponseFuture::sent(self.inner.call(request), sent, second)
+                    }
+                    None => self.call_when_usable(request, origin),
+                }
             }
             Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
             Admission::Refused(error) => ResponseFuture::failed(error, request.headers()),
@@ -102,10 +108,39 @@ where
 }
 
 impl<S, P> Auth<S, P> {
-    /// Sends at once where the token is good, which is nearly always, else once it is.
-    fn call_with_token<ReqBody, ResBody>(
+    /// Puts the token on `request` where there is a good one, which is nearly always.
+    #[inline]
+    fn put_token_on<B: 'static>(
+        &self,
+        request: &mut Request<B>,
+        origin: OriginIndex,
+    ) -> Option<(Sent, Chance<S, B>)>
+    where
+        S: Clone,
+    {
+        let session = &self.core.session;
+        let now = session.cell().coarse();
+        let snapshot = session.cell().load();
+        if snapshot.attention.reached(now) {
+            if !snapshot.is_usable(now) {
+                return None;
+            }
+            session.attend();
+        }
+        let second = Second::of(&self.core, &self.inner, request, now);
+        attach::attach(&snapshot.headers, request);
+        let sent = Sent {
+            session: self.core.hold(),
+            generation: snapshot.generation,
+            origin,
+        };
+        Some((sent, second))
+    }
+
+    #[cold]
+    fn call_when_usable<ReqBody, ResBody>(
         &mut self,
-        mut request: Request<ReqBody>,
+        request: Request<ReqBody>,
         origin: OriginIndex,
     ) -> ResponseFuture<S, ReqBody>
     where
@@ -115,27 +150,8 @@ impl<S, P> Auth<S, P> {
         ReqBody: Send + 'static,
         ResBody: Send + 'static,
     {
-        let session = &self.core.session;
-        let now = session.cell().now();
-        let snapshot = session.cell().load();
-        if snapshot.attention.reached(now) {
-            if !snapshot.is_usable(now) {
-                drop(snapshot);
-                let core = Arc::clone(&self.core);
-                let ready = self.take_ready();
-                return ResponseFuture::boxed(send_when_usable(core, origin, ready, request));
-            }
-            session.attend();
-        }
-        let second = Second::of(&self.core, &self.inner, &mut request, now);
-        attach::attach(&snapshot.headers, &mut request);
-        let sent = Sent {
-            core: Arc::clone(&self.core),
-            generation: snapshot.generation,
-            origin,
-        };
-        drop(snapshot);
-        ResponseFuture::sent(self.inner.call(request), sent, second)
+        let (core, ready) = (Arc::clone(&self.core), self.take_ready());
+        ResponseFuture::boxed(send_when_usable(core, origin, ready, request))
     }
 }
 

@@ -546,6 +546,61 @@ fn a_response_future_adds_at_most_forty_eight_bytes_to_the_inner_one() {
     );
 }
 
+// === many at once ===
+
+/// How often ten thousand tasks on a session without a token exchange, and how many are served.
+async fn stampede(works: bool) -> (usize, usize) {
+    const TASKS: usize = 10_000;
+    let script = Script::gated(secs(HOUR));
+    if !works {
+        script.usually(|_| Err(ProviderError::transient("down")));
+    }
+    let layer = script.layer(&ManualClock::new()).build().unwrap();
+    let service = layer.layer(Instant(StatusCode::OK));
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| tokio::spawn(service.clone().oneshot(request(()))))
+        .collect();
+    settle().await;
+    script.open(1);
+    let mut served = 0;
+    for task in tasks {
+        served += usize::from(task.await.unwrap().is_ok());
+    }
+    (script.exchanges(), served)
+}
+
+#[tokio::test]
+async fn ten_thousand_callers_of_a_missing_token_share_one_exchange_and_what_comes_of_it() {
+    assert_eq!(stampede(true).await, (1, 10_000));
+    assert_eq!(stampede(false).await, (1, 0), "a failure is shared as well");
+}
+
+#[test]
+fn a_request_that_waits_for_a_token_holds_less_than_300_bytes_beyond_itself() {
+    const WAITERS: usize = 1_000;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let script = Script::gated(secs(HOUR));
+    let layer = AuthLayer::builder(script).clock(SystemClock).memory_only();
+    let mut service = layer.build().unwrap().layer(Instant(StatusCode::OK));
+    let mut cx = Context::from_waker(Waker::noop());
+    let requests: Vec<_> = (0..WAITERS).map(|_| request(())).collect();
+    let mut waiting = Vec::with_capacity(WAITERS);
+    // What is freed with the list of requests is what they are themselves.
+    let held = measure(|| {
+        for request in requests {
+            let mut future = Box::pin(service.call(request));
+            assert!(future.as_mut().poll(&mut cx).is_pending());
+            waiting.push(future);
+        }
+    });
+    let future = size_of::<ResponseFuture<Instant, ()>>();
+    let held = usize::try_from(held.bytes_current).unwrap() / WAITERS - future;
+    println!("a request that waits holds {held} bytes beyond itself and its future");
+    assert!(held < 300, "{held}");
+}
+
 #[tokio::test]
 async fn a_fixed_token_is_asked_for_once_and_for_all() {
     let clock = ManualClock::new();

@@ -13,8 +13,10 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     // inside
     ("clock", &[]),
-    ("token", &["clock"]),
-    ("provider", &["clock", "token"]),
+    ("lane", &[]),
+    // `lane`: where the bytes of a header are counted.
+    ("token", &["clock", "lane"]),
+    ("provider", &["clock", "lane", "token"]),
     ("error", &["clock", "provider"]),
     ("cell", &["clock", "error", "provider", "token"]),
     // middle
@@ -51,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "error",
             "handle",
+            "lane",
             "provider",
             // Which bodies can be sent twice is a setting.
             "replay",

@@ -72,6 +72,7 @@ impl Family {
         })
     }
 
+    #[inline]
     pub(crate) fn profile(&self) -> &Profile {
         &self.profile
     }

@@ -146,12 +146,19 @@ impl Cell {
     }
 
     /// The current snapshot, without a lock.
+    #[inline]
     pub(crate) fn load(&self) -> impl std::ops::Deref<Target = Arc<Snapshot>> {
         self.snapshot.load()
     }
 
     pub(crate) fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// What time it is, as cheaply as may be, and a few milliseconds late.
+    #[inline]
+    pub(crate) fn coarse(&self) -> Moment {
+        self.clock.coarse()
     }
 
     /// Waits, by the clock that this session goes by.
@@ -161,17 +168,25 @@ impl Cell {
 
     /// Notes that `origin` took `generation`. Costs a look at one number, unless that is what an
     /// exchange for its refusal brought and nobody has said yet whether it is good.
+    #[inline]
     pub(crate) fn accepted(&self, generation: Generation, origin: OriginIndex) {
-        if self.unjudged.load(Relaxed) == hint(generation, origin) {
+        if self.awaits_judgement(generation, origin) {
             self.cured(generation, origin);
         }
+    }
+
+    /// Whether nobody has said yet what `generation` is worth, which an exchange for a refusal of
+    /// `origin` has brought.
+    #[inline]
+    pub(crate) fn awaits_judgement(&self, generation: Generation, origin: OriginIndex) -> bool {
+        self.unjudged.load(Relaxed) == hint(generation, origin)
     }
 
     /// Notes that `origin` took `generation`, which a request was sent again with.
     pub(crate) fn cured(&self, generation: Generation, origin: OriginIndex) {
         let mut state = self.lock();
         state.refusals.cured(origin, generation);
-        if self.unjudged.load(Relaxed) == hint(generation, origin) {
+        if self.awaits_judgement(generation, origin) {
             self.unjudged.store(JUDGED, Relaxed);
         }
     }
@@ -266,6 +281,7 @@ impl std::fmt::Debug for Cell {
 }
 
 /// A generation that an origin is to judge, in one number.
+#[inline]
 fn hint(generation: Generation, origin: OriginIndex) -> u64 {
     generation.number() << u16::BITS | u64::from(origin.number())
 }

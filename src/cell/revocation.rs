@@ -5,7 +5,13 @@
 //! Whoever waits meanwhile looks again when it is over. All of it is one task, which goes on when
 //! nobody waits for it any more; a login that comes meanwhile is not what was meant, and ends it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::runtime::Handle;
 
@@ -30,12 +36,19 @@ impl Session {
     pub(crate) async fn revoke(self: &Arc<Self>) -> Result<(), Error> {
         let runtime = Handle::try_current().map_err(|_| Error::no_runtime())?;
         let session = Arc::clone(self);
-        let task = runtime.spawn(async move { session.revoke_now().await });
-        let revoked = async move {
-            task.await
-                .unwrap_or_else(|died| Err(Error::died(died.is_panic())))
-        };
-        self.patiently(Duration::MAX, revoked).await
+        let mut task = runtime.spawn(async move { session.revoke_now().await });
+        let family = self.family();
+        let mut limit = family.clock.sleep(family.caller_waits);
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = Pin::new(&mut task).poll(cx) {
+                return Poll::Ready(match ended {
+                    Ok(revoked) => revoked,
+                    Err(died) => Err(Error::died(died.is_panic())),
+                });
+            }
+            limit.as_mut().poll(cx).map(|()| Err(Error::in_progress()))
+        })
+        .await
     }
 
     /// A vendor that takes the access token as the proof of who asks gets one that is good.
@@ -55,11 +68,11 @@ impl Session {
                 Err(error) if error.kind() == FailureKind::Refused => {}
                 Err(error) => return Err(self.paused().unwrap_or(Error::revocation(error))),
             }
-            self.fetch(match generation {
+            let need = match generation {
                 Some(generation) => Need::NewerThan(generation, OriginIndex::PEER),
                 None => Need::Usable,
-            })
-            .await?;
+            };
+            self.patiently(Duration::MAX, need).await?;
         }
         Err(Error::revocation(ProviderError::transient(
             "the vendor refuses the access token that it is asked with, although it is new",

@@ -5,17 +5,18 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
-    pin::pin,
+    future::Future,
+    pin::Pin,
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::runtime::Handle;
 
-use super::{Cell, Ending, Family, Generation, Look, Need, Snapshot, Ticket};
+use super::{Cell, Ending, Family, Generation, Join, Look, Need, Snapshot, Ticket};
 use crate::{
+    clock::Sleep,
     error::Error,
     provider::{OriginIndex, ProviderError, SessionId},
     token::Token,
@@ -29,6 +30,26 @@ pub(crate) struct Session {
     family: Arc<Family>,
 }
 
+/// Waits for a token, no longer than its caller does. Who needs to wait needs a runtime: its timer
+/// says when it has been long enough.
+///
+/// Thousands may wait at once, so this is no async function, which would be larger by half.
+pub(crate) struct Patient<'a> {
+    session: &'a Session,
+    need: Need,
+    /// The flight that is waited for.
+    join: Option<Join>,
+    limit: Limit,
+    /// Whether the limit is that of the caller, who has no more time.
+    is_callers: bool,
+}
+
+enum Limit {
+    /// Not waited for yet.
+    In(Duration),
+    At(Sleep),
+}
+
 // === impl Session ===
 
 impl Session {
@@ -36,6 +57,7 @@ impl Session {
         Arc::new(Self { cell, id, family })
     }
 
+    #[inline]
     pub(crate) fn cell(&self) -> &Arc<Cell> {
         &self.cell
     }
@@ -44,31 +66,31 @@ impl Session {
         &self.id
     }
 
+    #[inline]
     pub(crate) fn family(&self) -> &Arc<Family> {
         &self.family
     }
 
     /// A token that may be sent, waiting for an exchange where there is none, for as long as the
     /// caller has.
-    pub(crate) async fn usable(&self, left: Duration) -> Result<Arc<Snapshot>, Error> {
-        self.patiently(left, self.fetch(Need::Usable)).await
+    pub(crate) fn usable(&self, left: Duration) -> Patient<'_> {
+        self.patiently(left, Need::Usable)
     }
 
     /// A newer token than the one that `origin` refused, if there is one to be had while the caller
     /// has time left.
-    pub(crate) async fn newer_than(
+    pub(crate) fn newer_than(
         &self,
         generation: Generation,
         origin: OriginIndex,
         left: Duration,
-    ) -> Result<Arc<Snapshot>, Error> {
-        let newer = self.fetch(Need::NewerThan(generation, origin));
-        self.patiently(left, newer).await
+    ) -> Patient<'_> {
+        self.patiently(left, Need::NewerThan(generation, origin))
     }
 
     /// Makes the session newer, whatever there is.
     pub(crate) async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        self.patiently(Duration::MAX, self.fetch(Need::Asked)).await
+        self.patiently(Duration::MAX, Need::Asked).await
     }
 
     /// Begins an exchange beside the requests, where one is due. Never waits.
@@ -140,31 +162,17 @@ impl Session {
         }
     }
 
-    pub(super) async fn fetch(&self, need: Need) -> Result<Arc<Snapshot>, Error> {
-        loop {
-            let join = match self.cell.look(need) {
-                Look::Use(snapshot) => return Ok(snapshot),
-                Look::Fail(error) => return Err(error),
-                Look::Join(join) => join,
-                Look::Fly(ticket, join) => {
-                    self.launch(*ticket)?;
-                    join
-                }
-            };
-            match join.await {
-                // By now the token is another one, or dead again: look once more.
-                Ending::Superseded => {}
-                Ending::Landed => {
-                    if let Some(result) = self.landed(need) {
-                        return result;
-                    }
-                }
-                Ending::Failed(error) => {
-                    // Another token may have come meanwhile, from a login.
-                    let snapshot = Arc::clone(&self.cell.load());
-                    let met = need.is_met_by(&snapshot, self.cell.now());
-                    return if met { Ok(snapshot) } else { Err(error) };
-                }
+    /// What the end of a flight is to a caller; none where it has to look once more.
+    fn ended(&self, need: Need, ending: Ending) -> Option<Result<Arc<Snapshot>, Error>> {
+        match ending {
+            // By now the token is another one, or dead again.
+            Ending::Superseded => None,
+            Ending::Landed => self.landed(need),
+            Ending::Failed(error) => {
+                // Another token may have come meanwhile, from a login.
+                let snapshot = Arc::clone(&self.cell.load());
+                let met = need.is_met_by(&snapshot, self.cell.now());
+                Some(if met { Ok(snapshot) } else { Err(error) })
             }
         }
     }
@@ -216,30 +224,65 @@ impl Session {
     }
 
     /// Waits as long as a caller waits, and this one has left, then leaves the exchange to itself.
-    /// Who needs to wait needs a runtime: its timer says when it has been long enough.
-    pub(super) async fn patiently<T>(
-        &self,
-        left: Duration,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+    pub(super) fn patiently(&self, left: Duration, need: Need) -> Patient<'_> {
         let waits = self.family.caller_waits;
-        let (wait, too_long): (_, fn() -> Error) = match left <= waits {
-            true => (left, Error::out_of_time),
-            false => (waits, Error::in_progress),
+        Patient {
+            session: self,
+            need,
+            join: None,
+            limit: Limit::In(left.min(waits)),
+            is_callers: left <= waits,
+        }
+    }
+}
+
+// === impl Patient ===
+
+impl Patient<'_> {
+    fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        if let Limit::In(wait) = self.limit {
+            if Handle::try_current().is_err() {
+                return Poll::Ready(Error::no_runtime());
+            }
+            self.limit = Limit::At(self.session.family.clock.sleep(wait));
+        }
+        let over = match &mut self.limit {
+            Limit::In(_) => Poll::Pending,
+            Limit::At(limit) => limit.as_mut().poll(cx),
         };
-        let mut work = pin!(work);
-        let mut limit = None;
-        poll_fn(|cx| {
-            if let Poll::Ready(result) = work.as_mut().poll(cx) {
-                return Poll::Ready(result);
-            }
-            if limit.is_none() && Handle::try_current().is_err() {
-                return Poll::Ready(Err(Error::no_runtime()));
-            }
-            let limit = limit.get_or_insert_with(|| self.family.clock.sleep(wait));
-            limit.as_mut().poll(cx).map(|()| Err(too_long()))
+        over.map(|()| match self.is_callers {
+            true => Error::out_of_time(),
+            false => Error::in_progress(),
         })
-        .await
+    }
+}
+
+impl Future for Patient<'_> {
+    type Output = Result<Arc<Snapshot>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let session = this.session;
+        loop {
+            if let Some(join) = &mut this.join {
+                let Poll::Ready(ending) = Pin::new(join).poll(cx) else {
+                    return this.poll_limit(cx).map(Err);
+                };
+                this.join = None;
+                if let Some(result) = session.ended(this.need, ending) {
+                    return Poll::Ready(result);
+                }
+            }
+            this.join = match session.cell.look(this.need) {
+                Look::Use(snapshot) => return Poll::Ready(Ok(snapshot)),
+                Look::Fail(error) => return Poll::Ready(Err(error)),
+                Look::Join(join) => Some(join),
+                Look::Fly(ticket, join) => {
+                    session.launch(*ticket)?;
+                    Some(join)
+                }
+            };
+        }
     }
 }
 

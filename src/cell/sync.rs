@@ -21,6 +21,7 @@ mod primitives {
         }
 
         /// Reads without taking a reference count.
+        #[inline]
         pub(crate) fn load(&self) -> impl Deref<Target = Arc<T>> {
             self.0.load()
         }

@@ -5,7 +5,7 @@
 //! Dependencies point inwards only; `tests/layering.rs` holds them to it.
 //!
 //! ```text
-//! inside   token  clock  error  provider  cell      no HTTP bodies, no I/O, time is an argument
+//! inside   token  clock  lane  error  provider  cell      no HTTP bodies, no I/O, time is an argument
 //! middle   attach  challenge  grpc  replay  peek  layer  service  future  handle    what a request meets
 //! outside  token_client  oauth2  vendor  config  store  compat  test_util  docs     ways to get, keep, plug in, look at
 //! ```
@@ -16,7 +16,7 @@
 //! # The way of a request
 //!
 //! 1. `service.rs`: may this request carry a token? (`attach.rs`, the profile's origins.)
-//! 2. One load of the [snapshot](crate::handle::Generation) and one comparison with its
+//! 2. A coarse reading of the clock, one load of the [snapshot](crate::handle::Generation) and one comparison with its
 //!    *attention*, the earliest moment at which anything has to be done. Before that moment: insert
 //!    the prebuilt headers, call the inner service. That is the whole fast path.
 //! 3. Attention reached and the token still good: `Session::attend` may begin a flight *beside* the
@@ -53,7 +53,7 @@
 //! provider asks the vendor, and `store/stored/revoke.rs` leaves the record behind that keeps replicas
 //! and old seeds from bringing the session back.
 //!
-//! *Which file may read the clock?* `clock.rs`. Everything else takes a `Moment`; clippy's
+//! *Which file may read the clock?* `clock/system.rs`. Everything else takes a `Moment`; clippy's
 //! `disallowed_methods` refuses the rest.
 //!
 //! *Who decides whether a refresh token may be sent again?* `cell/ledger.rs`, by the rule that the

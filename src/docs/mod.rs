@@ -3,3 +3,4 @@
 pub mod defaults;
 pub mod internals;
 pub mod limitations;
+pub mod performance;

@@ -1,6 +1,9 @@
 //! Sending a request whose token is waited for, and sending it again after a refusal.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+};
 
 use http::{Request, Response};
 use tower::Service;
@@ -14,7 +17,7 @@ use crate::{
     grpc::{self, Patience},
     layer::Core,
     provider::{Headers, OriginIndex},
-    replay::{self, Replay, Spare},
+    replay::{self, Bodies, Replay, Spare},
 };
 
 /// The means to send a request a second time, or why there are none.
@@ -34,13 +37,20 @@ pub(crate) struct Second<S, B> {
 impl<S: Clone, B: 'static> Second<S, B> {
     /// The means to send `request`, whose first sending begins now, again, where that is wanted and
     /// possible. Its body is the same to whoever reads it.
+    #[inline]
     pub(crate) fn of(
         core: &Core,
         service: &S,
         request: &mut Request<B>,
         now: Moment,
     ) -> Chance<S, B> {
-        let bodies = core.settings.replay.as_ref().ok_or(Replay::SwitchedOff)?;
+        match &core.settings.replay {
+            Some(bodies) => Self::kept(bodies, service, request, now),
+            None => Err(Replay::SwitchedOff),
+        }
+    }
+
+    fn kept(bodies: &Bodies, service: &S, request: &mut Request<B>, now: Moment) -> Chance<S, B> {
         let body = bodies.spare(request.body_mut())?;
         Ok(Box::new(Self {
             service: service.clone(),
@@ -99,40 +109,64 @@ where
 ///
 /// `ready` is held while waiting, with whatever its readiness stands for: a place in a concurrency
 /// limit, a connection.
-pub(crate) async fn send_when_usable<S, B, ResBody>(
+///
+/// Thousands may wait at once, so what they hold is kept small: a block that captures, where a
+/// function would hold its arguments twice, and what comes after the wait in a box of its own.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function would hold its arguments twice"
+)]
+pub(crate) fn send_when_usable<S, B, ResBody>(
     core: Arc<Core>,
     origin: OriginIndex,
-    mut ready: S,
+    ready: S,
     mut request: Request<B>,
+) -> impl Future<Output = Result<Response<ResBody>, BoxError>> + Send
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Send + 'static,
+    ResBody: Send + 'static,
+{
+    async move {
+        let began = core.session.cell().now();
+        let patience = Patience::of(request.headers(), began);
+        let snapshot = match core.session.usable(patience.left(began)).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Err(grpc::to_caller(error, request.headers())),
+        };
+        let now = core.session.cell().now();
+        if let Err(error) = patience.pass_on(request.headers_mut(), now) {
+            return Err(grpc::to_caller(error, request.headers()));
+        }
+        let second = Second::of(&core, &ready, &mut request, now);
+        attach::attach(&snapshot.headers, &mut request);
+        let sent = Sent {
+            session: core.hold(),
+            generation: snapshot.generation,
+            origin,
+        };
+        drop(snapshot);
+        Box::pin(send_and_recover(ready, request, sent, second)).await
+    }
+}
+
+async fn send_and_recover<S, B, ResBody>(
+    mut ready: S,
+    request: Request<B>,
+    sent: Sent,
+    second: Chance<S, B>,
 ) -> Result<Response<ResBody>, BoxError>
 where
-    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
+    S: Service<Request<B>, Response = Response<ResBody>>,
     S::Error: Into<BoxError>,
-    B: 'static,
     ResBody: 'static,
 {
-    let cell = core.session.cell();
-    let began = cell.now();
-    let patience = Patience::of(request.headers(), began);
-    let snapshot = match core.session.usable(patience.left(began)).await {
-        Ok(snapshot) => snapshot,
-        Err(error) => return Err(grpc::to_caller(error, request.headers())),
-    };
-    let now = cell.now();
-    if let Err(error) = patience.pass_on(request.headers_mut(), now) {
-        return Err(grpc::to_caller(error, request.headers()));
-    }
-    let second = Second::of(&core, &ready, &mut request, now);
-    attach::attach(&snapshot.headers, &mut request);
-    let sent = Sent {
-        generation: snapshot.generation,
-        core,
-        origin,
-    };
-    drop(snapshot);
-    let response = ready.call(request).await.map_err(Into::into)?;
+    let mut response = ready.call(request).await.map_err(Into::into)?;
     if !sent.is_refused_by(&response) {
-        return Ok(sent.take_note(response, Cell::accepted));
+        sent.take_note(&mut response, Cell::accepted);
+        return Ok(response);
     }
     match second.and_then(Second::hold) {
         Ok(second) => recover(sent, response, second).await,
@@ -152,7 +186,7 @@ where
     S::Error: Into<BoxError>,
     ResBody: 'static,
 {
-    let session = &sent.core.session;
+    let session = &sent.session;
     let cell = session.cell();
     let left = second.patience().left(cell.now());
     let newer = session.newer_than(sent.generation, sent.origin, left);
@@ -173,7 +207,7 @@ where
     drop(refused);
     let mut response = second.send(&newer.headers, cell).await?;
     let again = Sent {
-        core: Arc::clone(&sent.core),
+        session: Arc::clone(session),
         generation: newer.generation,
         origin: sent.origin,
     };
@@ -184,5 +218,6 @@ where
         session.reject(again.generation, again.origin);
         return Ok(response);
     }
-    Ok(again.take_note(response, Cell::cured))
+    again.take_note(&mut response, Cell::cured);
+    Ok(response)
 }

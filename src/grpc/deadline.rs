@@ -19,9 +19,9 @@ use crate::{cell::Cell, clock::Moment, error::Error};
 /// well.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// As long as the layer itself likes, where there is none.
-    timeout: Option<Duration>,
-    began: Duration,
+    /// On the monotonic clock: how long something took is not for the wall clock to say. As long as
+    /// the layer itself likes, where there is none.
+    ends: Option<Duration>,
 }
 
 // === impl Patience ===
@@ -31,25 +31,23 @@ impl Patience {
     #[cfg(feature = "reqwest")]
     pub(crate) fn within(timeout: Option<Duration>, now: Moment) -> Self {
         Self {
-            timeout,
-            began: now.monotonic(),
+            ends: timeout.map(|timeout| now.monotonic().saturating_add(timeout)),
         }
     }
 
     /// That of a request which begins at `now`, by its headers.
     pub(crate) fn of(headers: &HeaderMap, now: Moment) -> Self {
         let timeout = headers.get(TIMEOUT).filter(|_| is_grpc(headers));
+        let timeout = timeout.and_then(read);
         Self {
-            timeout: timeout.and_then(read),
-            began: now.monotonic(),
+            ends: timeout.map(|timeout| now.monotonic().saturating_add(timeout)),
         }
     }
 
-    /// What is left of it at `now`. An elapsed time, so that the wall clock has no say.
+    /// What is left of it at `now`.
     pub(crate) fn left(&self, now: Moment) -> Duration {
-        let spent = now.monotonic().saturating_sub(self.began);
-        self.timeout
-            .map_or(Duration::MAX, |timeout| timeout.saturating_sub(spent))
+        self.ends
+            .map_or(Duration::MAX, |ends| ends.saturating_sub(now.monotonic()))
     }
 
     /// Waits for `work` for as long as there is something left.
@@ -62,7 +60,7 @@ impl Patience {
         cell: &Cell,
         work: impl Future<Output = T>,
     ) -> Result<T, Error> {
-        let left = self.timeout.map(|_| self.left(cell.now()));
+        let left = self.ends.map(|_| self.left(cell.now()));
         let mut limit = left.map(|left| cell.sleep(left));
         let mut work = pin!(work);
         poll_fn(|cx| {
@@ -84,7 +82,7 @@ impl Patience {
     ///
     /// *Out of time*, where nothing is left: such a call is not worth sending.
     pub(crate) fn pass_on(&self, headers: &mut HeaderMap, now: Moment) -> Result<(), Error> {
-        if self.timeout.is_some() {
+        if self.ends.is_some() {
             match self.left(now) {
                 Duration::ZERO => return Err(Error::out_of_time()),
                 left => headers.insert(TIMEOUT, write(left)),

@@ -37,9 +37,9 @@ pub(crate) fn has_begun<B: 'static>(response: &Response<B>) -> bool {
 /// Calls `ended` when the call that has begun ends, with whether that refuses the token. Costs a box.
 /// A call that is given up before its end says nothing.
 pub(crate) fn watch<B: 'static>(
-    mut response: Response<B>,
+    response: &mut Response<B>,
     ended: impl FnOnce(bool) + Send + Unpin + 'static,
-) -> Response<B> {
+) {
     if let Some(body) = (response.body_mut() as &mut dyn Any).downcast_mut::<TonicBody>() {
         let watched = Watched {
             body: mem::take(body),
@@ -48,7 +48,6 @@ pub(crate) fn watch<B: 'static>(
         // The box that is in this body: it is taken as it is, and not put into another.
         *body = TonicBody::new(UnsyncBoxBody::<Bytes, Status>::new(watched));
     }
-    response
 }
 
 // === impl Watched ===
@@ -114,18 +113,17 @@ mod tests {
     }
 
     /// How often the call was refused, once `response` was read to its end.
-    async fn refusals<B>(response: Response<B>) -> usize
+    async fn refusals<B>(mut response: Response<B>) -> usize
     where
         B: Body<Data = Bytes, Error: std::fmt::Debug> + 'static,
     {
         let refusals = Arc::new(AtomicUsize::new(0));
         let refused = Arc::clone(&refusals);
-        let response = match has_begun(&response) {
-            true => watch(response, move |is_refused| {
+        if has_begun(&response) {
+            watch(&mut response, move |is_refused| {
                 refused.fetch_add(usize::from(is_refused), SeqCst);
-            }),
-            false => response,
-        };
+            });
+        }
         let read = response.into_body().collect().await.unwrap();
         let status = read.trailers().map(|trailers| trailers[STATUS].clone());
         assert!(status.is_some(), "trailers are handed on");

@@ -41,12 +41,17 @@ pub(crate) enum Head {
 }
 
 /// Reads the headers of `response`.
+#[inline]
 pub(crate) fn head<B>(response: &Response<B>) -> Head {
     // There is no gRPC below HTTP/2, and so one comparison is all that most responses cost.
-    if response.version() < Version::HTTP_2 || !is_grpc(response.headers()) {
-        return Head::Foreign;
+    match response.version() < Version::HTTP_2 {
+        true => Head::Foreign,
+        false => head_of(response.headers()),
     }
-    match response.headers().get(STATUS) {
+}
+
+fn head_of(headers: &HeaderMap) -> Head {
+    match headers.get(STATUS).filter(|_| is_grpc(headers)) {
         Some(status) => Head::Ended {
             unauthenticated: status == UNAUTHENTICATED,
         },
@@ -62,9 +67,7 @@ pub(crate) fn has_begun<B>(_: &Response<B>) -> bool {
 
 /// There is none to watch.
 #[cfg(not(feature = "tonic"))]
-pub(crate) fn watch<B>(response: Response<B>, _: impl FnOnce(bool)) -> Response<B> {
-    response
-}
+pub(crate) fn watch<B>(_: &mut Response<B>, _: impl FnOnce(bool)) {}
 
 /// Without tonic a caller finds the error itself.
 #[cfg(not(feature = "tonic"))]

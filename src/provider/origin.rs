@@ -15,6 +15,8 @@ pub struct Origin {
     https: bool,
     host: Box<str>,
     port: u16,
+    /// Host and port as nearly every request spells them, so that most are told by their bytes.
+    spelling: Box<str>,
 }
 
 /// The origins that may see a session's tokens.
@@ -46,6 +48,17 @@ pub(crate) struct OriginIndex(u16);
 // === impl Origin ===
 
 impl Origin {
+    /// Whether a URI with these parts is spelled as this origin is. If not, it may be at this origin
+    /// all the same.
+    #[inline]
+    fn is_spelled(&self, scheme: &Scheme, authority: &str) -> bool {
+        authority == &*self.spelling
+            && match self.https {
+                true => scheme.as_str() == "https",
+                false => scheme.as_str() == "http",
+            }
+    }
+
     /// Whether this is the origin of `uri`, which must be absolute.
     pub(crate) fn is_origin_of(&self, scheme: &Scheme, authority: &Authority) -> bool {
         let https = *scheme == Scheme::HTTPS;
@@ -55,8 +68,11 @@ impl Origin {
 
     /// Whether this is the origin with these parts; `scheme` is in lower case.
     fn is(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
-        let own = if self.https { "https" } else { "http" };
-        scheme == own && port == Some(self.port) && self.host.eq_ignore_ascii_case(host)
+        scheme == self.scheme() && port == Some(self.port) && self.host.eq_ignore_ascii_case(host)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
     }
 
     fn parse(text: &str, plain_http_anywhere: bool) -> Result<Self, ProviderError> {
@@ -88,18 +104,23 @@ impl Origin {
         }
         let port = port(authority, https)
             .ok_or_else(|| bad(text, "its port must be a number up to 65535"))?;
+        let host = authority.host().to_ascii_lowercase();
+        let spelling = match default_port(https) == port {
+            true => host.clone(),
+            false => format!("{host}:{port}"),
+        };
         Ok(Self {
             https,
-            host: authority.host().to_ascii_lowercase().into(),
+            host: host.into(),
             port,
+            spelling: spelling.into(),
         })
     }
 }
 
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.https { "https" } else { "http" };
-        write!(f, "{scheme}://{}:{}", self.host, self.port)
+        write!(f, "{}://{}:{}", self.scheme(), self.host, self.port)
     }
 }
 
@@ -153,6 +174,13 @@ impl Origins {
         self.position(|origin| origin.is_origin_of(scheme, authority))
     }
 
+    /// The same by comparing bytes: none as well where an origin is spelled in another way.
+    #[inline]
+    pub(crate) fn find_spelled(&self, uri: &Uri) -> Option<OriginIndex> {
+        let (scheme, authority) = (uri.scheme()?, uri.authority()?.as_str());
+        self.position(|origin| origin.is_spelled(scheme, authority))
+    }
+
     /// Which declared origin has these parts, as a parsed URL gives them.
     #[cfg(feature = "reqwest")]
     pub(crate) fn find_parts(
@@ -164,6 +192,7 @@ impl Origins {
         self.position(|origin| origin.is(scheme, host, port))
     }
 
+    #[inline]
     fn position(&self, is_it: impl FnMut(&Origin) -> bool) -> Option<OriginIndex> {
         let origins = self.0.as_deref().unwrap_or_default();
         let found = origins.iter().position(is_it)?;
@@ -211,6 +240,7 @@ impl OriginIndex {
     }
 
     /// This origin, or `peer` where it is whichever peer the service has.
+    #[inline]
     pub(crate) fn through(self, peer: Self) -> Self {
         if self == Self::PEER { peer } else { self }
     }
@@ -228,11 +258,13 @@ const PEERS: u16 = 1024;
 fn port(authority: &Authority, https: bool) -> Option<u16> {
     match authority.port() {
         Some(port) => Some(port.as_u16()),
-        None if authority.as_str().ends_with(authority.host()) => {
-            Some(if https { 443 } else { 80 })
-        }
+        None if authority.as_str().ends_with(authority.host()) => Some(default_port(https)),
         None => None,
     }
+}
+
+const fn default_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
 }
 
 /// Whether `host`, as a URL spells it, is this machine.
@@ -265,6 +297,40 @@ mod tests {
         let origins = Origins::from([declared]);
         origins.check().expect("a good origin");
         origins.find(&uri.parse().expect("a good URI")).is_some()
+    }
+
+    #[test]
+    fn what_is_found_by_its_bytes_is_found_by_its_parts_at_the_same_origin() {
+        let declared = [
+            "https://api.example.com",
+            "https://API.example.com:443",
+            "https://[::1]:8443",
+        ];
+        let origins = Origins::from(declared);
+        for (uri, spelled) in [
+            ("https://api.example.com/v1?q", true),
+            ("https://[::1]:8443/", true),
+            ("https://API.example.com/", false),
+            ("https://api.example.com:443/", false),
+            ("https://user@api.example.com/", false),
+        ] {
+            let uri = uri.parse().expect("a good URI");
+            let by_bytes = origins.find_spelled(&uri);
+            assert_eq!(by_bytes.is_some(), spelled, "{uri}");
+            assert!(
+                by_bytes.is_none() || by_bytes == origins.find(&uri),
+                "{uri}"
+            );
+            assert!(origins.find(&uri).is_some(), "{uri}");
+        }
+        for stranger in [
+            "http://api.example.com/",
+            "https://api.example.com.evil/",
+            "/path",
+        ] {
+            let uri = stranger.parse().expect("a good URI");
+            assert_eq!(origins.find_spelled(&uri), None, "{stranger}");
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@ use http::{
 };
 
 use super::ProviderError;
-use crate::token::{Secret, zeroizing_bytes};
+use crate::{
+    lane::Lanes,
+    token::{Secret, ZeroizingText},
+};
 
 /// Where a token goes: one or more headers.
 ///
@@ -31,7 +34,10 @@ enum Template {
 }
 
 /// Headers made ready once for each token: marked sensitive, zeroed when the last clone is dropped.
-pub(crate) type Headers = Box<[(HeaderName, HeaderValue)]>;
+///
+/// Each lane has values that are counted apart from those of the others, and all share their bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Headers(Lanes<Box<[(HeaderName, HeaderValue)]>>);
 
 // === impl Placement ===
 
@@ -80,7 +86,7 @@ impl Placement {
     /// *Misconfigured*, naming the header.
     pub(crate) fn check(&self) -> Result<(), ProviderError> {
         let broken = self.0.iter().find(|(_, template)| match template {
-            Template::Fixed(value) => sensitive("", value).is_err(),
+            Template::Fixed(value) => sensitive(&template.text(value)).is_err(),
             Template::Bearer | Template::Bare => false,
         });
         match broken {
@@ -102,15 +108,41 @@ impl Placement {
     ///
     /// The token, or a fixed value, holds bytes that no header may hold.
     pub(crate) fn headers(&self, access: &Secret) -> Result<Headers, InvalidHeaderValue> {
-        let headers = self.0.iter().map(|(name, template)| {
-            let value = match template {
-                Template::Bearer => sensitive("Bearer ", access),
-                Template::Bare => sensitive("", access),
-                Template::Fixed(value) => sensitive("", value),
-            };
-            Ok((name.clone(), value?))
-        });
-        headers.collect()
+        let texts = self
+            .0
+            .iter()
+            .map(|(name, template)| (name, template.text(access)));
+        let texts: Vec<_> = texts.collect();
+        let copy = || {
+            let headers = texts
+                .iter()
+                .map(|(name, text)| Ok(((*name).clone(), sensitive(text)?)));
+            headers.collect()
+        };
+        Lanes::try_new(copy).map(Headers)
+    }
+}
+
+// === impl Template ===
+
+impl Template {
+    /// The header's value, where the token is `access`.
+    fn text(&self, access: &Secret) -> ZeroizingText {
+        match self {
+            Self::Bearer => ZeroizingText::joined("Bearer ", access),
+            Self::Bare => ZeroizingText::joined("", access),
+            Self::Fixed(value) => ZeroizingText::joined("", value),
+        }
+    }
+}
+
+// === impl Headers ===
+
+impl Headers {
+    /// Those of the current thread's lane.
+    #[inline]
+    pub(crate) fn own(&self) -> &[(HeaderName, HeaderValue)] {
+        self.0.own()
     }
 }
 
@@ -120,12 +152,9 @@ impl Default for Placement {
     }
 }
 
-/// A header value whose bytes are zeroed on drop. `http` clones such a value by reference count.
-fn sensitive(prefix: &str, secret: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
-    let mut buffer = Vec::with_capacity(prefix.len() + secret.expose().len());
-    buffer.extend_from_slice(prefix.as_bytes());
-    buffer.extend_from_slice(secret.expose().as_bytes());
-    let mut value = HeaderValue::from_maybe_shared(zeroizing_bytes(buffer))?;
+/// A header value of this text, which `http` clones by a reference count.
+fn sensitive(text: &ZeroizingText) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(text.counted_apart())?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -141,9 +170,10 @@ mod tests {
             .and_header(csp)
             .headers(&Secret::from("canary"))
             .unwrap();
-        assert_eq!(headers[0].1, "Bearer canary");
-        assert_eq!(headers[1].1, "canary");
-        assert!(headers.iter().all(|(_, value)| value.is_sensitive()));
+        let own = headers.own();
+        assert_eq!(own[0].1, "Bearer canary");
+        assert_eq!(own[1].1, "canary");
+        assert!(own.iter().all(|(_, value)| value.is_sensitive()));
         assert!(!format!("{headers:?}").contains("canary"));
     }
 
@@ -158,11 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn each_thread_finds_the_same_text_which_is_there_once() {
+        let headers = Placement::bearer()
+            .headers(&Secret::from("canary"))
+            .unwrap();
+        let text = |headers: &Headers| headers.own()[0].1.as_bytes().as_ptr().addr();
+        let here = text(&headers);
+        for _ in 0..8 {
+            let there = std::thread::scope(|scope| scope.spawn(|| text(&headers)).join());
+            assert_eq!(there.unwrap(), here);
+        }
+    }
+
+    #[test]
     fn a_header_named_twice_is_there_once() {
         let name = HeaderName::from_static("x-token");
         let placement = Placement::header(name.clone()).and_fixed(name, "later");
         let headers = placement.headers(&Secret::from("t")).unwrap();
-        assert_eq!(headers.len(), 1);
-        assert_eq!(headers[0].1, "later");
+        assert_eq!(headers.own().len(), 1);
+        assert_eq!(headers.own()[0].1, "later");
     }
 }

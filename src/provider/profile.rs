@@ -217,14 +217,17 @@ impl Refusal {
         self
     }
 
+    #[inline]
     pub(crate) fn is_never(&self) -> bool {
         self.is_never
     }
 
+    #[inline]
     pub(crate) fn is_when(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         self.when.as_ref().is_some_and(|when| when(status, headers))
     }
 
+    #[inline]
     pub(crate) fn has_status(&self, status: StatusCode) -> bool {
         self.statuses.contains(&status)
     }

@@ -17,7 +17,7 @@ use std::{
 use crate::clock::Moment;
 
 pub use self::secret::Secret;
-pub(crate) use self::secret::zeroizing_bytes;
+pub(crate) use self::secret::{ZeroizingText, zeroizing_bytes};
 
 /// The immutable result of one exchange, or a seed to start a session from.
 ///

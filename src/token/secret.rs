@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use crate::lane::Apart;
+
 /// A credential: redacted in every output, overwritten with zeros when its last clone is dropped.
 ///
 /// Cloning shares the text, so there is one copy to overwrite. [`Secret::expose`] is the only way
@@ -20,6 +22,9 @@ use zeroize::Zeroizing;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<Zeroizing<String>>);
+
+/// A text that many [`Bytes`] share, overwritten with zeros when the last of them is dropped.
+pub(crate) struct ZeroizingText(Arc<Zeroizing<Vec<u8>>>);
 
 // === impl Secret ===
 
@@ -58,6 +63,30 @@ impl<'de> Deserialize<'de> for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret([redacted])")
+    }
+}
+
+// === impl ZeroizingText ===
+
+impl ZeroizingText {
+    /// `prefix` with `secret` behind it.
+    pub(crate) fn joined(prefix: &str, secret: &Secret) -> Self {
+        // Long enough from the start: a buffer that grows leaves a copy behind.
+        let mut text = Vec::with_capacity(prefix.len() + secret.expose().len());
+        text.extend_from_slice(prefix.as_bytes());
+        text.extend_from_slice(secret.expose().as_bytes());
+        Self(Arc::new(Zeroizing::new(text)))
+    }
+
+    /// The text, with a count of references that no others share a cache line with.
+    pub(crate) fn counted_apart(&self) -> Bytes {
+        struct Owner(Apart<Arc<Zeroizing<Vec<u8>>>>);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+        Bytes::from_owner(Owner(Apart::new(Arc::clone(&self.0))))
     }
 }
 

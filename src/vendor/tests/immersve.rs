@@ -107,6 +107,7 @@ fn the_profile_knows_both_environments() {
     assert_origins(&named, &["https://y.example:443"]);
 
     let headers = live.placement.headers(&Secret::from("t")).expect("headers");
+    let headers = headers.own();
     assert_eq!(
         (headers[0].0.as_str(), &headers[0].1),
         ("authorization", &"Bearer t".parse().expect("a value"))

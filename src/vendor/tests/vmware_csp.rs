@@ -75,6 +75,7 @@ fn the_token_goes_into_either_header_or_both() {
         let shown =
             |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         headers
+            .own()
             .iter()
             .map(|(name, value)| format!("{name}: {}", shown(value)))
             .collect()

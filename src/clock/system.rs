@@ -1,0 +1,102 @@
+//! The clocks of the operating system.
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+pub(super) use self::linux::{coarse, now};
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+pub(super) use self::{other::now, other::now as coarse};
+
+/// All by one call: std's monotonic clock hides its start, and could not be compared with a coarse one.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+mod linux {
+    use rustix::time::{ClockId, DynamicClockId, clock_gettime_dynamic};
+
+    use super::super::Moment;
+
+    pub(in super::super) fn now() -> Moment {
+        let [monotonic, unix] = [ClockId::Monotonic, ClockId::Realtime].map(read);
+        // Linux has both. A wall clock set before 1970 reads as 1970: tokens with an absolute expiry
+        // then look alive for too long on this clock alone, which is why there are two.
+        Moment {
+            monotonic: monotonic.unwrap_or_default(),
+            unix: unix.unwrap_or_default(),
+        }
+    }
+
+    pub(in super::super) fn coarse() -> Moment {
+        let monotonic = read(ClockId::MonotonicCoarse);
+        match (monotonic, read(ClockId::RealtimeCoarse)) {
+            (Some(monotonic), Some(unix)) => Moment { monotonic, unix },
+            // What only looks like Linux may lack them.
+            _ => now(),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clocks"
+    )]
+    #[inline]
+    fn read(clock: ClockId) -> Option<u64> {
+        // The call that says so where there is no such clock, and does not panic.
+        let reading = clock_gettime_dynamic(DynamicClockId::Known(clock)).ok()?;
+        let seconds = u64::try_from(reading.tv_sec).ok()?;
+        let nanos = u64::try_from(reading.tv_nsec).ok()?;
+        Some(seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
+    }
+}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+mod other {
+    use std::{
+        sync::LazyLock,
+        time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    };
+
+    use super::super::Moment;
+
+    pub(in super::super) fn now() -> Moment {
+        static START: LazyLock<Instant> = LazyLock::new(instant);
+        // `elapsed` would be a second way to read the clock; there is only `instant`.
+        let monotonic = instant().saturating_duration_since(*START);
+        Moment::new(monotonic, unix())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the monotonic clock"
+    )]
+    fn instant() -> Instant {
+        Instant::now()
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the wall clock"
+    )]
+    fn unix() -> Duration {
+        // A wall clock set before 1970 reads as 1970: tokens with an absolute expiry then look alive
+        // for too long on this clock alone, which is why the monotonic one decides beside it.
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_reading_is_not_early_and_catches_up() {
+        let before = now();
+        let coarse = loop {
+            let coarse = coarse();
+            assert!(coarse.monotonic() <= now().monotonic());
+            if coarse.monotonic() >= before.monotonic() {
+                break coarse;
+            }
+        };
+        // Of the same clock: this machine was not started at the moment of the test.
+        assert!(coarse.unix() > coarse.monotonic());
+    }
+}
