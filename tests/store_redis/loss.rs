@@ -172,11 +172,21 @@ async fn redis_out_of_memory_is_said_and_survived() {
     assert_ne!(unsaved, first, "it is used all the same");
     let further = one.refresh().await.unwrap();
     assert_ne!(further, unsaved, "its holder goes on in memory");
+    assert!(
+        one.layer.handle().status().unsaved,
+        "which its operator hears of"
+    );
+    // The other one finds its intent, and waits until it is over.
     let error = other.refresh().await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
-    assert_eq!(store_failure(&error), Some(StoreFailure::Full), "{error:?}");
     assert_eq!(other.token().await.unwrap(), first, "a good token goes on");
     assert!(one.noticed.failed.load(Ordering::SeqCst) > 0);
+    // Who has something to write is told what is wrong.
+    let login = vendor.seed().refresh_token;
+    let newcomer = replica(&vendor, open(), Some(&login));
+    let error = newcomer.token().await.unwrap_err();
+    assert_eq!(store_failure(&error), Some(StoreFailure::Full), "{error:?}");
+    drop(newcomer);
 
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     // What is owed is paid every two seconds.

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -102,8 +102,10 @@ fn access(token: &Token) -> String {
 #[derive(Default)]
 pub struct Noticed {
     newest: Mutex<Option<Version>>,
-    /// Reads that gave less than what this process had seen before.
+    /// How often the store came to hold less than what this process had seen before.
     pub lost: AtomicU64,
+    /// It does, and that was counted.
+    lacking: AtomicBool,
     /// Writes of what the store had lost, or of what came after it.
     pub healed: AtomicU64,
     /// Calls that failed.
@@ -170,7 +172,8 @@ impl<S: TokenStore> TokenStore for Watched<S> {
     async fn read(&self, key: &SessionKey, now: SystemTime) -> Result<Seen, StoreError> {
         let seen = self.counted(self.inner.read(key, now)).await?;
         let version = seen.record.as_ref().map(Record::version);
-        if version < *self.noticed.newest.lock().unwrap() {
+        let lacking = version < *self.noticed.newest.lock().unwrap();
+        if lacking && !self.noticed.lacking.swap(true, Ordering::SeqCst) {
             self.noticed.lost.fetch_add(1, Ordering::SeqCst);
         }
         self.noticed.sees(version);
@@ -192,6 +195,7 @@ impl<S: TokenStore> TokenStore for Watched<S> {
             // Over a record that is older than one that was seen.
             if expected.version < newest {
                 self.noticed.healed.fetch_add(1, Ordering::SeqCst);
+                self.noticed.lacking.store(false, Ordering::SeqCst);
             }
             self.noticed.sees(version);
         }
