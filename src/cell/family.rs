@@ -137,7 +137,8 @@ impl Family {
     /// A session is gone.
     pub(super) fn forget(&self, session: &SessionId) {
         if let Home::Store(keeper) = &self.home {
-            keeper.forget(session);
+            // The next one may have begun.
+            self.keeper.unless_alive(session, || keeper.forget(session));
         }
     }
 

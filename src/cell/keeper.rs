@@ -108,6 +108,18 @@ impl Keeper {
         }
     }
 
+    /// Does `work` if no session of this identity is alive, and before one begins.
+    pub(super) fn unless_alive(&self, id: &SessionId, work: impl FnOnce()) {
+        let list = lock(&self.list);
+        let alive = list
+            .sessions
+            .get(id)
+            .is_some_and(|it| it.strong_count() > 0);
+        if !alive {
+            work();
+        }
+    }
+
     fn live_sessions(&self) -> Vec<Arc<Session>> {
         let list = lock(&self.list);
         list.sessions.values().filter_map(Weak::upgrade).collect()

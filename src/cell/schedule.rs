@@ -225,8 +225,8 @@ const FAILING_GROWTH: f64 = 1.6;
 const FAILING_SPREAD: f64 = 0.2;
 const FAILING_AT_MOST: Duration = Duration::from_secs(120);
 const PROBE_FROM: Duration = Duration::from_secs(5 * 60);
-const PROBE_TO: Duration = Duration::from_secs(15 * 60);
-const RETRY_AFTER_AT_MOST: Duration = Duration::from_secs(60 * 60);
+pub(crate) const PROBE_TO: Duration = Duration::from_secs(15 * 60);
+pub(crate) const RETRY_AFTER_AT_MOST: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]
 mod tests;

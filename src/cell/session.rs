@@ -288,8 +288,9 @@ impl Future for Patient<'_> {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.cell.close();
+        // Before anybody hears of it, who may begin the next session of this identity at once.
         self.family.forget(&self.id);
+        self.cell.close();
         self.family.keeper.nudge();
     }
 }

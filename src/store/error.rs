@@ -18,6 +18,7 @@ pub struct StoreError {
     failure: StoreFailure,
     message: Cow<'static, str>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    nothing_written: bool,
 }
 
 /// What kind of failure it was.
@@ -90,6 +91,7 @@ impl StoreError {
             failure,
             message: message.into(),
             source: None,
+            nothing_written: failure == StoreFailure::Full,
         }
     }
 
@@ -99,6 +101,19 @@ impl StoreError {
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
+    }
+
+    /// Says that nothing has been written, and nothing will be: the store was not reached, or has said
+    /// no. Then the process that holds what it lacks may go on rotating in memory.
+    #[must_use]
+    pub fn nothing_written(mut self) -> Self {
+        self.nothing_written = true;
+        self
+    }
+
+    /// Whether a write that failed with this may have landed all the same.
+    pub(crate) fn may_have_written(&self) -> bool {
+        !self.nothing_written
     }
 
     /// What kind of failure it was.

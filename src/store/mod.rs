@@ -45,8 +45,9 @@
 //! - The **save** compares the version of the record, not the lease and not the intent: a process
 //!   that was stopped in between, and won at the vendor, still lands its token.
 //! - A token that could not be saved is used all the same, kept, and saved as soon as the store
-//!   answers. Its process may go on rotating in memory meanwhile. All others use what they have
-//!   while it is good, and then fail: without the store they cannot know.
+//!   answers. Its process may go on rotating in memory meanwhile, where it is certain that the save has
+//!   not landed ([`StoreError::nothing_written`]): then its open intent keeps the others out. All
+//!   others use what they have while it is good, and then fail: without the store they cannot know.
 //! - A session that was [revoked](crate::handle::AuthHandle::revoke) leaves a record without tokens,
 //!   in a lineage of its own. No exchange of the one before it gets past that, and no seed that the
 //!   session has had: only a new login does.
@@ -104,7 +105,8 @@ pub use self::{
 /// what is there cannot be read, say so with an error: "nothing there" lets a session begin from its
 /// seed.
 ///
-/// *What may happen:* any call fails, and a write that failed has landed all the same. Leases get
+/// *What may happen:* any call fails, and a write that failed has landed all the same, unless the
+/// error says [otherwise](StoreError::nothing_written). Leases get
 /// lost, or are held by two at once; that costs load, and nothing else.
 ///
 /// *Within a store,* calls for one key take effect one after the other, in some order that all

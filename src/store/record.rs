@@ -9,7 +9,7 @@ use super::{
     held::HeldToken,
     unix::UnixMillis,
 };
-use crate::{clock::Moment, token::Secret};
+use crate::{cell::schedule, clock::Moment, token::Secret};
 
 /// Everything that a store keeps of one session.
 ///
@@ -83,11 +83,15 @@ pub(super) struct RefusedToken {
 impl Record {
     /// A session that starts from `token`.
     pub(super) fn begin(token: HeldToken, after: Option<&Self>, now: Moment) -> Self {
+        let lineage = UnixMillis::of(now).get();
+        let lineage = after.map_or(lineage, |it| {
+            lineage.max(it.version.lineage.saturating_add(1))
+        });
         let mut seeds = after.map(|it| it.seeds.clone()).unwrap_or_default();
         remember(&mut seeds, token.fingerprint(), SEEDS);
         Self {
             version: Version {
-                lineage: lineage_after(after, now),
+                lineage,
                 revision: 0,
             },
             token: Some(token),
@@ -113,10 +117,11 @@ impl Record {
 
     /// The record of a session that was revoked: no tokens any more, which are known by their
     /// fingerprints. It begins a lineage, so that it is newer than whatever others made of the one
-    /// before it, also in memory.
-    pub(super) fn ended(&self, now: Moment) -> Self {
+    /// before it, also in memory; and no later one than it has to, so that it is older than any login
+    /// since, whatever clock that was made by.
+    pub(super) fn ended(&self) -> Self {
         let version = Version {
-            lineage: lineage_after(Some(self), now),
+            lineage: self.version.lineage.saturating_add(1),
             revision: 0,
         };
         self.followed_by(None, version)
@@ -184,7 +189,9 @@ impl Record {
         let (Some(refused), Some(token)) = (&self.refused, &self.token) else {
             return false;
         };
-        let counts = refused.probe_at.is_none_or(|at| now < at);
+        // One that is longer was noted by a clock that was wrong, or has been set since.
+        let ahead = |at: UnixMillis| now < at && at.since(now) <= schedule::PROBE_TO;
+        let counts = refused.probe_at.is_none_or(ahead);
         counts && token.fingerprint().as_ref() == Some(&refused.token)
     }
 
@@ -253,12 +260,6 @@ impl IntentId {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
-}
-
-fn lineage_after(record: Option<&Record>, now: Moment) -> u64 {
-    let number = UnixMillis::of(now).get();
-    let after = record.map(|it| it.version.lineage.saturating_add(1));
-    after.map_or(number, |after| number.max(after))
 }
 
 fn remember(list: &mut Vec<Fingerprint>, new: Option<Fingerprint>, at_most: usize) {

@@ -402,7 +402,7 @@ impl Shelf {
 
     fn reached(&self) -> Result<MemoryStore, StoreError> {
         match self.way.cut.load(Ordering::SeqCst) {
-            true => Err(StoreError::unavailable("cut")),
+            true => Err(StoreError::unavailable("cut").nothing_written()),
             false => Ok(self.store()),
         }
     }
@@ -431,7 +431,7 @@ impl TokenStore for Shelf {
         }
         let store = self.reached()?;
         if counts(&self.way.writes_fail) {
-            return Err(StoreError::unavailable("it did not arrive"));
+            return Err(StoreError::unavailable("it did not arrive").nothing_written());
         }
         let written = store.write(key, expected, record).await?;
         if written == Written::Done {

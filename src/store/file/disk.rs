@@ -53,10 +53,11 @@ impl Disk {
         expected: &Expected,
         record: &Record,
     ) -> Result<Written, StoreError> {
-        let _locked = self.lock()?;
+        let unwritten = StoreError::nothing_written;
+        let _locked = self.lock().map_err(unwritten)?;
         let target = self.target();
-        let mut folio = self.folio(&target)?;
-        let current = folio.record(key)?;
+        let mut folio = self.folio(&target).map_err(unwritten)?;
+        let current = folio.record(key).map_err(unwritten)?;
         if !expected.is_met_by(current.as_ref()) {
             return Ok(Written::Conflict);
         }

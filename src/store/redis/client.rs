@@ -71,7 +71,8 @@ impl Client {
     /// the server was restarted, is replaced once: nothing that is sent here harms if it is done
     /// twice.
     async fn send_over(&self, sending: &Sending<'_>, used: &Used) -> Result<Value, StoreError> {
-        let (link, is_new) = self.link().await?;
+        let unsent = StoreError::nothing_written;
+        let (link, is_new) = self.link().await.map_err(unsent)?;
         used.note(&link);
         let result = self.transmit(&link, sending).await;
         let result = match result {

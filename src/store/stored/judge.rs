@@ -53,7 +53,9 @@ impl Case<'_> {
         }
         if let Some(at) = self.record.not_before
             && self.shown < at
+            && at.since(self.shown) <= schedule::RETRY_AFTER_AT_MOST
         {
+            // One that is longer was noted by a clock that was wrong, or has been set since.
             return Verdict::Fail(ProviderError::throttled(Some(at.since(self.shown))));
         }
         match self.known.open_intent(self.record) {

@@ -23,7 +23,11 @@ pub(super) async fn save(desk: &Desk, seat: &Seat) -> Result<Save, StoreError> {
             return Ok(Save::Landed);
         };
         let expected = Expected::version(stored);
-        if desk.write(&seat.key, &expected, &record).await? == Written::Done {
+        let written = desk.write(&seat.key, &expected, &record).await;
+        if written.as_ref().is_err_and(StoreError::may_have_written) {
+            seat.known().doubt();
+        }
+        if written? == Written::Done {
             seat.known().wrote(&record);
             return Ok(Save::Landed);
         }

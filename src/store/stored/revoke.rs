@@ -46,7 +46,12 @@ impl<P: Provider> Turn<'_, P> {
         if !desk.take_lease(&self.seat.key).await? {
             // Whose intent it is that has to be over is known from here on.
             let seen = desk.read(&self.seat.key).await?.record;
-            self.seat.known().meet(seen, self.now());
+            let mut known = self.seat.known();
+            known.meet(seen, self.now());
+            // And whose session it is that was meant, if no seed of ours is to begin it.
+            if let (None, Some(newest)) = (&known.seed, known.newest()) {
+                meant.lineage.get_or_init(|| newest.version().lineage);
+            }
             return Ok(Step::Wait);
         }
         let step = self.revoke_under_lease(meant).await;
@@ -94,7 +99,7 @@ impl<P: Provider> Turn<'_, P> {
     /// Leaves a record that says that the session has ended. If the store cannot be written to, that
     /// is owed.
     async fn end(&self, base: &Record) -> Step<()> {
-        let ended = base.ended(self.now());
+        let ended = base.ended();
         let desk = &self.stored.desk;
         // Not over an intent that was written meanwhile: what that exchange brings, the vendor was
         // not told of.

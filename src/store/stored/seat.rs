@@ -23,8 +23,13 @@ pub(super) struct Known {
     newest: Option<Record>,
     /// The store lacks the newest record, and is thought to hold this version.
     unsaved: Option<Option<Version>>,
-    /// The intent that this process wrote last.
-    own: Option<IntentId>,
+    /// What the store lacks may have landed, and nobody said so: then no intent keeps others out.
+    doubtful: bool,
+    /// The intent that this process wrote last, and the one before it where that was its own, too: it
+    /// may be put back.
+    own: [Option<IntentId>; 2],
+    /// How many turns are under way: more than one where a session has ended in the middle of one.
+    turns: usize,
     /// The intent of somebody else that was seen last, and when it was seen first.
     watched: Option<(IntentId, Moment)>,
     voids: Vec<Void>,
@@ -80,7 +85,7 @@ impl Known {
             return Meeting::Lost(Expected::version(version), newest.clone());
         }
         self.newest = seen;
-        self.unsaved = None;
+        self.saved();
         Meeting::Current(self.newest.clone())
     }
 
@@ -97,7 +102,7 @@ impl Known {
             }
             _ => {
                 self.newest = Some(record.clone());
-                self.unsaved = None;
+                self.saved();
             }
         }
     }
@@ -118,6 +123,21 @@ impl Known {
         Some((self.newest.clone()?, self.unsaved?))
     }
 
+    fn saved(&mut self) {
+        self.unsaved = None;
+        self.doubtful = false;
+    }
+
+    /// Notes that a save may have landed.
+    pub(super) fn doubt(&mut self) {
+        self.doubtful = true;
+    }
+
+    /// Whether the store is known to lack the newest record, so that the intent in it is still ours.
+    pub(super) fn holds_newest(&self) -> bool {
+        self.unsaved.is_some() && !self.doubtful
+    }
+
     /// Notes what the store holds in the place of what was expected.
     pub(super) fn expect(&mut self, stored: Option<Version>) {
         self.unsaved = self.unsaved.map(|_| stored);
@@ -128,6 +148,7 @@ impl Known {
         *self = Self {
             newest: Some(record),
             logins: self.logins + 1,
+            turns: self.turns,
             ..Self::default()
         };
     }
@@ -152,14 +173,28 @@ impl Known {
         self.closed && !self.owes()
     }
 
-    pub(super) fn intends(&mut self, intent: &Intent) {
-        self.own = Some(intent.id().clone());
+    /// Notes an intent of ours, that stands in the place of `before`.
+    pub(super) fn intends(&mut self, intent: &Intent, before: Option<&Intent>) {
+        let before = before.map(Intent::id).filter(|id| self.wrote_intent(id));
+        self.own = [Some(intent.id().clone()), before.cloned()];
     }
 
-    /// Whether this process wrote the intent: then the exchange is over, since it makes one at a
-    /// time.
+    /// Whether this process wrote the intent, and the exchange is over: there is one at a time, but
+    /// that of a session that has ended goes on while the next one has begun.
     pub(super) fn is_own(&self, intent: &Intent) -> bool {
-        self.own.as_ref() == Some(intent.id())
+        self.turns <= 1 && self.wrote_intent(intent.id())
+    }
+
+    fn wrote_intent(&self, id: &IntentId) -> bool {
+        self.own.iter().flatten().any(|own| own == id)
+    }
+
+    pub(super) fn turn_begins(&mut self) {
+        self.turns += 1;
+    }
+
+    pub(super) fn turn_ends(&mut self) {
+        self.turns = self.turns.saturating_sub(1);
     }
 
     fn watch(&mut self, intent: Option<&Intent>, now: Moment) {

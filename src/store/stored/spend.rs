@@ -114,7 +114,7 @@ impl<P: Provider> Turn<'_, P> {
         let before = known.open_intent(base);
         let now = sight.shown(self.now());
         let intent = Intent::new(now, self.allowed + MARGIN, before.as_ref());
-        known.intends(&intent);
+        known.intends(&intent, before.as_ref());
         let mut next = base.clone();
         next.intent = Some(intent);
         (next, before)

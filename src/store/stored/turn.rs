@@ -46,6 +46,7 @@ pub(super) enum Trouble {
 impl<'a, P: Provider> Turn<'a, P> {
     pub(super) fn new(stored: &'a Stored<P>, seat: &'a Arc<Seat>, exchange: Exchange) -> Self {
         let allowed = exchange.deadline().remaining(stored.desk.now());
+        seat.known().turn_begins();
         Self {
             stored,
             seat,
@@ -165,7 +166,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         let now = self.now();
         let record = sight.record.as_ref();
         if !record.is_some_and(|record| record.has_seen(&seed)) {
-            let begun = Record::begin(seed.by_clock(sight.ahead()), record, now);
+            let begun = Record::begin(seed.clone().by_clock(sight.ahead()), record, now);
             let expected = Expected::version(record.map(Record::version));
             let desk = &self.stored.desk;
             if desk.write(&self.seat.key, &expected, &begun).await? == Written::Conflict {
@@ -174,7 +175,8 @@ impl<'a, P: Provider> Turn<'a, P> {
             self.seat.known().wrote(&begun);
             sight.record = Some(begun);
         }
-        self.seat.known().seed = None;
+        // Not the seed of the next session, which may have begun meanwhile.
+        self.seat.known().seed.take_if(|known| *known == seed);
         Ok(Written::Done)
     }
 
@@ -210,12 +212,12 @@ impl<'a, P: Provider> Turn<'a, P> {
     }
 
     /// The store cannot be asked. A credential that does not rotate can be used all the same. One
-    /// that does, only by the process that holds what the store lacks: its open intent keeps the
-    /// others out. Everybody else knows too little.
+    /// that does, only by the process that holds what the store is known to lack: its open intent keeps
+    /// the others out. Everybody else knows too little.
     async fn without_store(&self, error: StoreError) -> Result<Token, ProviderError> {
         let (newest, holds_newest) = {
             let known = self.seat.known();
-            (known.newest().cloned(), known.unsaved().is_some())
+            (known.newest().cloned(), known.holds_newest())
         };
         if self.stored.profile.rotation != Rotation::Never && !holds_newest {
             return Err(unreachable_store(error));
@@ -247,6 +249,12 @@ impl<'a, P: Provider> Turn<'a, P> {
 
     pub(super) fn now(&self) -> Moment {
         self.stored.desk.now()
+    }
+}
+
+impl<P> Drop for Turn<'_, P> {
+    fn drop(&mut self) {
+        self.seat.known().turn_ends();
     }
 }
 

@@ -39,7 +39,7 @@ fn a_record_comes_back_whole() {
 
 #[test]
 fn the_end_of_a_session_comes_back_with_no_token_and_its_fingerprint() {
-    let ended = full().ended(NOW);
+    let ended = full().ended();
     let json = ended.to_json().unwrap();
     assert!(
         !json.expose().contains("3f9a0b7c5d1e2f8a"),
