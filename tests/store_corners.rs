@@ -14,57 +14,15 @@ use std::{
     task::{Context, Wake, Waker},
 };
 
-use replicas::{Act, LIFETIME, Shelf, Vendor, access, pass, refresh, within};
+use replicas::{Act, LIFETIME, Replica, Shelf, Vendor, access, pass, refresh, stage, within};
 use support::{secs, settle};
 use tower_reauth::{
     AuthLayer, Error, Token, clock::Clock, provider::LostReply, store::Record,
     test_util::ManualClock,
 };
 
-struct Replica {
-    layer: AuthLayer<Vendor>,
-    clock: ManualClock,
-}
-
-impl Replica {
-    fn new(vendor: &Vendor, store: &Shelf, clock: &ManualClock, seed: Option<&Token>) -> Self {
-        let builder = vendor
-            .replica(store)
-            .clock(clock.clone())
-            .keep_idle_sessions_alive(false);
-        let builder = match seed {
-            Some(seed) => builder.initial(seed.clone()),
-            None => builder,
-        };
-        Self {
-            layer: builder.build().unwrap(),
-            clock: clock.clone(),
-        }
-    }
-
-    async fn token(&self) -> Result<String, Error> {
-        let handle = self.layer.handle();
-        let token = within(&self.clock, secs(60), handle.token()).await;
-        let token = token.expect("a caller waits for half a minute at most");
-        token.map(|token| token.access_token().unwrap().expose().to_owned())
-    }
-
-    async fn revoke(&self) -> Result<(), Error> {
-        let handle = self.layer.handle();
-        let revoked = within(&self.clock, secs(60), handle.revoke()).await;
-        revoked.expect("a caller waits for half a minute at most")
-    }
-}
-
 fn revision(record: &Record) -> u64 {
     record.version().revision
-}
-
-fn stage() -> (ManualClock, Vendor, Shelf, Token) {
-    let clock = ManualClock::new();
-    let vendor = Vendor::rotating(&clock, LostReply::LastResort);
-    let seed = vendor.log_in();
-    (clock, vendor, Shelf::new(), seed)
 }
 
 /// A save lands, its answer is lost, and the process is cut off from the store.

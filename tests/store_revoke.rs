@@ -9,51 +9,9 @@ mod replicas;
 mod support;
 
 use proof::Proof;
-use replicas::{Act, LIFETIME, Shelf, Vendor, access, pass, refresh, within};
+use replicas::{Act, LIFETIME, Replica, Shelf, access, pass, refresh, stage, within};
 use support::{secs, settle};
-use tower_reauth::{AuthLayer, Error, Token, provider::LostReply, test_util::ManualClock};
-
-/// One process.
-struct Replica {
-    layer: AuthLayer<Vendor>,
-    clock: ManualClock,
-}
-
-// === impl Replica ===
-
-impl Replica {
-    fn new(vendor: &Vendor, store: &Shelf, clock: &ManualClock, seed: Option<&Token>) -> Self {
-        let builder = vendor.replica(store).keep_idle_sessions_alive(false);
-        let builder = match seed {
-            Some(seed) => builder.initial(seed.clone()),
-            None => builder,
-        };
-        Self {
-            layer: builder.build().unwrap(),
-            clock: clock.clone(),
-        }
-    }
-
-    async fn token(&self) -> Result<String, Error> {
-        let handle = self.layer.handle();
-        let token = within(&self.clock, secs(60), handle.token()).await;
-        let token = token.expect("a caller waits for half a minute at most");
-        token.map(|token| token.access_token().unwrap().expose().to_owned())
-    }
-
-    async fn revoke(&self) -> Result<(), Error> {
-        let handle = self.layer.handle();
-        let revoked = within(&self.clock, secs(60), handle.revoke()).await;
-        revoked.expect("a caller waits for half a minute at most")
-    }
-}
-
-fn stage() -> (ManualClock, Vendor, Shelf, Token) {
-    let clock = ManualClock::new();
-    let vendor = Vendor::rotating(&clock, LostReply::LastResort);
-    let seed = vendor.log_in();
-    (clock, vendor, Shelf::new(), seed)
-}
+use tower_reauth::{AuthLayer, Token, test_util::ManualClock};
 
 #[tokio::test]
 async fn store_a_revoked_session_leaves_no_token_behind_and_is_over_for_all() {

@@ -87,6 +87,8 @@
 //!   The cell cannot: which token is spent, the store knows.
 //! - A lineage is numbered by the time of its login. Records can then be ordered also where a store
 //!   has lost what was between them, and a login made meanwhile is not taken for an old one.
+//! - A process rotates in memory only where no save of it can have landed: one that landed without an
+//!   answer took the intent along, and nothing would keep others from the same refresh token.
 //! - One compare-and-set does for intent, save, seed and login: it expects a version, and an intent
 //!   or any. A store has four methods.
 //! - A replica looks into the store before it takes the lease: of a thousand that are due, one spends,

@@ -20,7 +20,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 use tower_reauth::{
-    AuthLayer, Provider, Token,
+    AuthLayer, Error, Provider, Token,
     clock::Clock,
     layer::AuthLayerBuilder,
     provider::{Exchange, LostReply, Profile, ProviderError, Rotation, SessionId, SessionParts},
@@ -502,3 +502,47 @@ async fn settle_a_little() {
 }
 
 const STEP: Duration = Duration::from_millis(50);
+
+/// One process.
+pub struct Replica {
+    pub layer: AuthLayer<Vendor>,
+    clock: ManualClock,
+}
+
+// === impl Replica ===
+
+impl Replica {
+    pub fn new(vendor: &Vendor, store: &Shelf, clock: &ManualClock, seed: Option<&Token>) -> Self {
+        let builder = vendor.replica(store).clock(clock.clone());
+        let builder = builder.keep_idle_sessions_alive(false);
+        let builder = match seed {
+            Some(seed) => builder.initial(seed.clone()),
+            None => builder,
+        };
+        Self {
+            layer: builder.build().unwrap(),
+            clock: clock.clone(),
+        }
+    }
+
+    pub async fn token(&self) -> Result<String, Error> {
+        let handle = self.layer.handle();
+        let token = within(&self.clock, secs(60), handle.token()).await;
+        let token = token.expect("a caller waits for half a minute at most");
+        token.map(|token| token.access_token().unwrap().expose().to_owned())
+    }
+
+    pub async fn revoke(&self) -> Result<(), Error> {
+        let handle = self.layer.handle();
+        let revoked = within(&self.clock, secs(60), handle.revoke()).await;
+        revoked.expect("a caller waits for half a minute at most")
+    }
+}
+
+/// A vendor that goes by a last resort, a store, and the token of a first login.
+pub fn stage() -> (ManualClock, Vendor, Shelf, Token) {
+    let clock = ManualClock::new();
+    let vendor = Vendor::rotating(&clock, LostReply::LastResort);
+    let seed = vendor.log_in();
+    (clock, vendor, Shelf::new(), seed)
+}
