@@ -326,3 +326,25 @@ async fn a_provider_that_panics_at_it_leaves_the_session_as_it_was() {
     assert!(status.usable && !status.exchanging && status.failure.is_none());
     handle.refresh().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_failure_is_not_told_as_the_pause_of_another_session() {
+    let clock = ManualClock::new();
+    let script = Script::gated(secs(1800));
+    script.open(1);
+    let layer = script.layer(&clock).build().unwrap();
+    layer.handle().token().await.unwrap();
+    let theirs = layer.with_session("theirs", Token::from_refresh_token("seed"));
+    let theirs = theirs.unwrap().handle();
+    script.next(|_| Err(ProviderError::throttled(Some(secs(60)))));
+    let asking = tokio::spawn(async move { theirs.token().await });
+    settle().await;
+    script.refuse_revocations_with(ProviderError::misconfigured("no such client"));
+    let handle = layer.handle();
+    let revoking = tokio::spawn(async move { handle.revoke().await });
+    settle().await;
+    script.open(2);
+    assert!(asking.await.unwrap().unwrap_err().is_throttled());
+    let error = revoking.await.unwrap().unwrap_err();
+    assert!(error.is_misconfigured() && !error.is_throttled(), "{error}");
+}

@@ -66,7 +66,7 @@ impl Session {
             match revoked {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == FailureKind::Refused => {}
-                Err(error) => return Err(self.paused().unwrap_or(Error::revocation(error))),
+                Err(error) => return Err(self.failed(error)),
             }
             let need = match generation {
                 Some(generation) => Need::NewerThan(generation, OriginIndex::PEER),
@@ -89,6 +89,14 @@ impl Session {
                 Err(under_way) => drop(under_way.await),
             }
         }
+    }
+
+    fn failed(&self, error: ProviderError) -> Error {
+        let paused = match error.kind() {
+            FailureKind::Throttled => self.paused(),
+            _ => None,
+        };
+        paused.unwrap_or(Error::revocation(error))
     }
 
     /// The pause that the vendor asked for, which counts for whatever it is asked.
