@@ -141,8 +141,12 @@ impl Cell {
         ledger::later(own, self.floor.forbids(now))
     }
 
-    /// When somebody has to look after `snapshot` again, as things stand.
+    /// When somebody has to look after `snapshot` again, as things stand: not while a flight is
+    /// under way, be it that of an earlier login, whose end says it anew.
     pub(super) fn next_attempt(&self, state: &State, snapshot: &Snapshot, now: Moment) -> Moment {
+        if state.board.is_flying() {
+            return Moment::NEVER;
+        }
         let keeperless = !state.kept && snapshot.plan.keep_alive != Moment::NEVER;
         if keeperless && self.keeps_idle_alive {
             return Moment::PAST;

@@ -238,9 +238,7 @@ impl Cell {
         if state.kept != kept {
             state.kept = kept;
             let snapshot = Arc::clone(&self.snapshot.load());
-            if !state.board.is_flying() {
-                self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
-            }
+            self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
         }
     }
 

@@ -61,6 +61,19 @@ fn after_a_failed_exchange_requests_take_no_lock_until_the_token_is_due() {
 }
 
 #[test]
+fn beside_the_exchange_of_an_earlier_login_requests_take_no_lock() {
+    let clock = ManualClock::new();
+    let cell = cell(&clock);
+    let (ticket, _) = fly(&cell, Need::Usable);
+    cell.adopt(token(0)).unwrap();
+    // Longer than any exchange takes, so that the new token is due.
+    clock.advance(secs(3000));
+    assert!(!cell.load().attention.reached(clock.now()));
+    ticket.land(Ok(token(1)));
+    assert!(cell.load().attention.reached(clock.now()));
+}
+
+#[test]
 fn a_debt_that_is_paid_does_not_end_the_payment_of_the_next_one() {
     let clock = ManualClock::new();
     let cell = cell(&clock);

@@ -121,7 +121,6 @@ impl Ticket {
             Ending::Superseded
         };
         let snapshot = Arc::clone(&cell.snapshot.load());
-        cell.postpone(&snapshot, cell.next_attempt(&state, &snapshot, now));
         let ask = cell.ask(Reason::Due, &snapshot, now);
         let forbidden = cell.forbids(&state, &ask, now);
         // Also where it was not the vendor who said so, but the rule for a lost reply.
@@ -140,6 +139,7 @@ impl Ticket {
             Ending::Superseded => {}
         }
         let waiters = state.board.end(ending);
+        cell.postpone(&snapshot, cell.next_attempt(&state, &snapshot, now));
         let watchers = state.watch.changed();
         drop(state);
         wake(waiters);
