@@ -174,6 +174,26 @@ impl Error {
         }
     }
 
+    /// What it is in one word, as traces and metrics have it: the kind of the provider's failure, as
+    /// [`FailureKind::as_str`] says it, or `login_required`, `died`, `in_progress`, `out_of_time`,
+    /// `origin`, `revocation`, `misconfigured`, `no_runtime`, `shut_down` or `finished`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match &self.0.kind {
+            Kind::Exchange(error) => error.kind().as_str(),
+            Kind::LoginRequired(_) => "login_required",
+            Kind::Died { .. } => "died",
+            Kind::InProgress => "in_progress",
+            Kind::OutOfTime => "out_of_time",
+            Kind::Origin(_) => "origin",
+            Kind::Revocation(_) => "revocation",
+            Kind::Misconfigured(_) => "misconfigured",
+            Kind::NoRuntime => "no_runtime",
+            Kind::ShutDown => "shut_down",
+            Kind::Finished => "finished",
+        }
+    }
+
     fn has_kind(&self, kind: FailureKind) -> bool {
         self.provider_error()
             .is_some_and(|error| error.kind() == kind)

@@ -22,6 +22,7 @@ use crate::{
     error::{BoxError, Error},
     grpc,
     layer::Hold,
+    observe::Event,
     provider::OriginIndex,
     replay::Replay,
 };
@@ -167,6 +168,7 @@ where
     B: Send + 'static,
     ResBody: Send + 'static,
 {
+    sent.session.tell(Event::Refused { again: false });
     match second.and_then(Second::hold) {
         Ok(second) => Ok(Box::pin(recover(sent, response, second))),
         Err(why) => Err(sent.only_once(response, why)),
@@ -213,7 +215,11 @@ impl Sent {
                 return;
             };
             match is_refused {
-                true => drop(session.reject(generation, origin)),
+                true => {
+                    session.tell(Event::Refused { again: false });
+                    session.tell(Event::NotReplayed { why: "late" });
+                    session.reject(generation, origin);
+                }
                 false => accepted(session.cell(), generation, origin),
             }
         });
@@ -222,6 +228,7 @@ impl Sent {
     /// The refusal of a request that cannot be sent again: its caller gets the response, and the
     /// next request a newer token.
     fn only_once<B>(&self, mut refused: Response<B>, why: Replay) -> Response<B> {
+        self.session.tell(Event::NotReplayed { why: why.as_str() });
         self.session.reject(self.generation, self.origin);
         why.mark(refused.extensions_mut());
         refused

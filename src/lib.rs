@@ -36,6 +36,7 @@
 //! | write a provider for another vendor | [`provider`] |
 //! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
 //! | learn that a user must log in again | [`Error::is_login_required`] of a failed call, [`AuthHandle::subscribe`](handle::AuthHandle::subscribe) without one |
+//! | log, count or alert on what happens to sessions | [`observe`] |
 //! | know what an error means | [`Error`] |
 //! | know whether a request was sent again, and why not | [`replay::Replay`] |
 //! | handle an API that refuses with another status than 401, or in a body | [`provider::Refusal`], [`peek`] |
@@ -62,6 +63,8 @@
 //! | `tonic` | tonic's bodies and `Status`; its transport is chosen at tonic | no |
 //! | `axum` | `axum::body::Body` | no |
 //! | `serde` | `config`: vendors and layers out of a configuration file | no |
+//! | `tracing` | [events](observe) for the `tracing` crate | no |
+//! | `metrics` | [events](observe) counted with the `metrics` crate | no |
 //! | `test-util` | simulated vendors on loopback, a clock moved by hand | no |
 
 #![forbid(unsafe_code)]
@@ -82,6 +85,7 @@ pub mod handle;
 mod lane;
 pub mod layer;
 pub mod oauth2;
+pub mod observe;
 pub mod peek;
 pub mod provider;
 pub mod replay;

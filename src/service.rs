@@ -13,9 +13,10 @@ use tower::Service;
 
 use crate::{
     attach::{self, Admission},
-    error::BoxError,
+    error::{BoxError, Error},
     future::{Chance, ResponseFuture, Second, Sent, send_when_usable},
     layer::Core,
+    observe::Event,
     provider::{OriginIndex, Provider},
 };
 
@@ -88,7 +89,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         if let Some(error) = &self.core.settings.blocked {
-            return ResponseFuture::failed(error.clone(), request.headers());
+            return self.unserved(error.clone(), &request);
         }
         let profile = self.core.session.family().profile();
         match attach::admit(&request, profile, self.core.settings.admission) {
@@ -102,7 +103,7 @@ where
                 }
             }
             Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
-            Admission::Refused(error) => ResponseFuture::failed(error, request.headers()),
+            Admission::Refused(error) => self.unserved(error, &request),
         }
     }
 }
@@ -135,6 +136,19 @@ impl<S, P> Auth<S, P> {
             origin,
         };
         Some((sent, second))
+    }
+
+    #[cold]
+    fn unserved<ReqBody>(
+        &self,
+        error: Error,
+        request: &Request<ReqBody>,
+    ) -> ResponseFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        self.core.session.tell(Event::Unserved { error: &error });
+        ResponseFuture::failed(error, request.headers())
     }
 
     #[cold]

@@ -18,7 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("token", &["clock", "lane"]),
     ("provider", &["clock", "lane", "token"]),
     ("error", &["clock", "provider"]),
-    ("cell", &["clock", "error", "provider", "token"]),
+    ("observe", &["error", "provider"]),
+    ("cell", &["clock", "error", "observe", "provider", "token"]),
     // middle
     ("attach", &["error", "provider"]),
     ("challenge", &["grpc", "provider"]),
@@ -37,13 +38,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "error",
             "grpc",
             "layer",
+            "observe",
             "provider",
             "replay",
         ],
     ),
     (
         "service",
-        &["attach", "error", "future", "layer", "provider"],
+        &["attach", "error", "future", "layer", "observe", "provider"],
     ),
     (
         "layer",
@@ -54,6 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "error",
             "handle",
             "lane",
+            "observe",
             "provider",
             // Which bodies can be sent twice is a setting.
             "replay",
@@ -81,6 +84,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             // For what it says of time: a request of reqwest has a limit as well.
             "grpc",
             "layer",
+            "observe",
             "peek",
             "provider",
             "replay",
@@ -90,7 +94,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oauth2", &["provider", "token"]),
     // `cell`: the one function that says when a lost refresh token may be sent again, the plan of a
     // token's life, and the trait by which seeds are handed over.
-    ("store", &["cell", "clock", "provider", "token"]),
+    ("store", &["cell", "clock", "observe", "provider", "token"]),
     ("vendor", &["oauth2", "provider", "token"]),
     // `provider`, `store`: what a suite for stores hands to a store.
     ("test_util", &["clock", "provider", "store"]),

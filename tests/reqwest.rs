@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails, and says what it counted"
 )]
 
+#[path = "support/heard.rs"]
+mod heard;
 #[path = "support/peer.rs"]
 mod peer;
 mod support;
@@ -20,6 +22,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use heard::Heard;
 use http::{HeaderName, HeaderValue, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
 use peer::{Peer, redirect, status};
@@ -325,6 +328,40 @@ async fn with_replay_off_the_refusal_is_the_answer() {
         );
         assert_eq!(peer.take().len(), 1);
         exchanged(&script, 1).await;
+    }
+}
+
+/// What a layer that answers to `configure` tells of one request to an API that refuses everything,
+/// and of one that is not sent.
+async fn told(
+    way: usize,
+    configure: impl FnOnce(AuthLayerBuilder<Script>) -> AuthLayerBuilder<Script>,
+) -> Vec<String> {
+    let (clock, heard) = (ManualClock::new(), Heard::default());
+    let (script, peer) = (script(), Peer::start(|_| status(401)).await);
+    let origin = peer.url();
+    let builder = script.clone().profile(|it| it.origins([origin]));
+    let builder = builder.layer(&clock).initial(token(0, secs(DAY)));
+    let layer = configure(builder).observer(heard.clone()).build().unwrap();
+    let stack = Stack::both(|| layer.clone())[way].clone();
+    stack.status(get(&peer.url())).await;
+    exchanged(&script, 1).await;
+    stack
+        .send(get("https://elsewhere.example"))
+        .await
+        .unwrap_err();
+    let mut told = heard.take();
+    told.retain(|line| !line.starts_with("started") && !line.starts_with("ended"));
+    told
+}
+
+#[tokio::test]
+async fn observers_are_told_of_refusals_and_replays_here_too() {
+    for way in 0..2 {
+        let replayed = ["refused", "Replayed", "refused again", "unserved: origin"];
+        assert_eq!(told(way, |layer| layer).await, replayed);
+        let once = ["refused", "not replayed: switched_off", "unserved: origin"];
+        assert_eq!(told(way, |layer| layer.replay(false)).await, once);
     }
 }
 

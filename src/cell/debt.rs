@@ -6,6 +6,7 @@
 //! the session down.
 
 use super::{Cell, wake};
+use crate::{observe::Event, provider::ProviderError};
 
 /// The right, and the duty, to pay.
 #[derive(Debug)]
@@ -40,30 +41,33 @@ impl Debt<'_> {
     pub(super) fn is_owed(&mut self) -> bool {
         let mut state = self.cell.lock();
         let owed = std::mem::take(&mut state.owed);
-        let mut watchers = Vec::new();
+        let mut watchers = None;
         if !owed {
             state.settling = false;
             self.paid = true;
             if std::mem::take(&mut state.overdue) {
-                watchers = state.watch.changed();
+                watchers = Some(state.watch.changed());
             }
         }
         drop(state);
-        wake(watchers);
+        if let Some(watchers) = watchers {
+            self.cell.observers.tell(Event::Saved);
+            wake(watchers);
+        }
         owed
     }
 
     /// Notes that the last payment failed.
-    pub(super) fn still_owed(&self) {
+    pub(super) fn still_owed(&self, error: &ProviderError) {
         let mut state = self.cell.lock();
         state.owed = true;
         let known = std::mem::replace(&mut state.overdue, true);
-        let watchers = match known {
-            true => Vec::new(),
-            false => state.watch.changed(),
-        };
+        let watchers = (!known).then(|| state.watch.changed());
         drop(state);
-        wake(watchers);
+        if let Some(watchers) = watchers {
+            self.cell.observers.tell(Event::Unsaved { error });
+            wake(watchers);
+        }
     }
 }
 

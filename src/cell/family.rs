@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Cell, Floor, Session, Ticket, keeper::Keeper, schedule};
 use crate::{
     clock::Clock,
+    observe::{Event, Observers},
     provider::{
         ErasedProvider, FailureKind, Profile, ProviderError, Rotation, SessionId, TokenClient,
     },
@@ -18,6 +19,7 @@ pub(crate) struct Family {
     pub(super) client: TokenClient,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) floor: Arc<Floor>,
+    pub(super) observers: Arc<Observers>,
     pub(super) keeper: Keeper,
     pub(super) keeps_idle_alive: bool,
     pub(super) caller_waits: Duration,
@@ -50,6 +52,7 @@ pub(crate) struct FamilyParts {
     pub(crate) profile: Arc<Profile>,
     pub(crate) client: TokenClient,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observers: Arc<Observers>,
     pub(crate) keeps_idle_alive: bool,
     pub(crate) caller_waits: Duration,
     pub(crate) home: Home,
@@ -66,6 +69,7 @@ impl Family {
             client: parts.client,
             clock: parts.clock,
             floor: Arc::new(Floor::new()),
+            observers: parts.observers,
             keeps_idle_alive: parts.keeps_idle_alive,
             caller_waits: parts.caller_waits,
             home: parts.home,
@@ -147,6 +151,7 @@ impl Family {
             Arc::clone(&self.profile),
             Arc::clone(&self.clock),
             Arc::clone(&self.floor),
+            Arc::clone(&self.observers),
             self.keeps_idle_alive,
             self.has_store(),
         );
@@ -203,6 +208,8 @@ impl Family {
             Ok(()) => ticket.revoked(),
             Err(_) => ticket.abandon(),
         }
+        let error = revoked.as_ref().err();
+        self.observers.tell(Event::Revoked { error });
         self.keeper.nudge();
         revoked
     }
@@ -217,9 +224,9 @@ impl Family {
         while debt.is_owed() {
             match self.provider.settle(id).await {
                 Ok(()) => tries = 0,
-                Err(_) => {
+                Err(error) => {
                     tries += 1;
-                    debt.still_owed();
+                    debt.still_owed(&error);
                     self.clock
                         .sleep(schedule::pause_before_settling(tries))
                         .await;

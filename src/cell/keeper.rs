@@ -264,6 +264,7 @@ mod tests {
         let provider = FixedToken::bearer("t");
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
         Family::new(FamilyParts {
+            observers: Arc::default(),
             profile: Arc::new(provider.profile()),
             provider: Arc::new(provider),
             client: TokenClient::new(Arc::new(NoVendor), Arc::clone(&clock)),

@@ -45,13 +45,14 @@ impl Cell {
         state.ledger.succeeded();
         state.refusals = Default::default();
         state.failure = None;
-        state.login_required = None;
+        let waited_for = state.login_required.take().is_some();
         let snapshot = self.snapshot_of(Arrival { token, headers }, expires, refresh_expires, age);
         self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
         // Those who wait for an exchange of the old login may use this token.
         let waiters = state.board.stir();
         let watchers = state.watch.changed();
         drop(state);
+        self.tell_of_login(waited_for, None);
         wake(waiters);
         wake(watchers);
         Ok(())

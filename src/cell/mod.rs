@@ -69,6 +69,7 @@ use self::{
 use crate::{
     clock::{Clock, Moment, Sleep},
     error::Error,
+    observe::{Event, Observers},
     provider::{OriginIndex, Profile, Reason},
 };
 
@@ -94,6 +95,7 @@ pub(crate) struct Cell {
     profile: Arc<Profile>,
     clock: Arc<dyn Clock>,
     floor: Arc<Floor>,
+    observers: Arc<Observers>,
     keeps_idle_alive: bool,
     /// What the last exchange for a refusal brought, and to whom, until that origin takes it. A
     /// hint, so that accepted requests need no lock; what counts is in the [`Refusals`].
@@ -130,6 +132,7 @@ impl Cell {
         profile: Arc<Profile>,
         clock: Arc<dyn Clock>,
         floor: Arc<Floor>,
+        observers: Arc<Observers>,
         keeps_idle_alive: bool,
         has_store: bool,
     ) -> Self {
@@ -139,6 +142,7 @@ impl Cell {
             profile,
             clock,
             floor,
+            observers,
             keeps_idle_alive,
             unjudged: AtomicU64::new(JUDGED),
             has_store,
@@ -253,8 +257,21 @@ impl Cell {
 
     /// Tells subscribers that the last handle is gone.
     pub(crate) fn close(&self) {
-        let wakers = self.lock().watch.close();
+        let mut state = self.lock();
+        let waits_for_a_login = state.login_required.is_some();
+        let wakers = state.watch.close();
+        drop(state);
+        self.tell_of_login(waits_for_a_login, None);
         wake(wakers);
+    }
+
+    /// Tells whether a session `waited_for` a login and now does not, or the other way round.
+    fn tell_of_login(&self, waited_for: bool, required: Option<&Error>) {
+        match required {
+            Some(error) if !waited_for => self.observers.tell(Event::LoginRequired { error }),
+            None if waited_for => self.observers.tell(Event::LoginNoLongerRequired),
+            _ => {}
+        }
     }
 
     fn rules(&self) -> Rules {

@@ -18,6 +18,7 @@ use super::{Cell, Ending, Family, Generation, Join, Look, Need, Snapshot, Ticket
 use crate::{
     clock::Sleep,
     error::Error,
+    observe::Event,
     provider::{OriginIndex, ProviderError, SessionId},
     token::Token,
 };
@@ -69,6 +70,11 @@ impl Session {
     #[inline]
     pub(crate) fn family(&self) -> &Arc<Family> {
         &self.family
+    }
+
+    /// Tells the layer's observers. Never under a lock.
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        self.family.observers.tell(event);
     }
 
     /// A token that may be sent, waiting for an exchange where there is none, for as long as the
@@ -140,6 +146,7 @@ impl Session {
         let written = family.provider.replace(&self.id, &token).await;
         written.map_err(Error::exchange)?;
         self.cell.adopt(token).map_err(Error::misconfigured)?;
+        self.tell(Event::Replaced);
         if let Ok(runtime) = Handle::try_current() {
             self.keep(&runtime);
         }

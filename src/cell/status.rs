@@ -119,6 +119,10 @@ impl Watch {
         self.waiters.places()
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed
+    }
+
     pub(super) fn close(&mut self) -> Vec<Waker> {
         self.closed = true;
         self.waiters.take()

@@ -26,6 +26,7 @@ fn cell(clock: &ManualClock) -> Arc<Cell> {
         Arc::new(profile),
         Arc::new(clock.clone()),
         floor,
+        Arc::default(),
         true,
         false,
     ))

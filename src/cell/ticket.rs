@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Cell, State, flight::Ending, ledger::Ask, schedule, wake};
 use crate::{
     clock::Moment,
+    observe::{Event, Outcome},
     provider::{Exchange, ExchangeParts, ProviderError, Reason, SessionId, TokenClient},
     token::Token,
 };
@@ -19,6 +20,8 @@ pub(crate) struct Ticket {
     ask: Ask,
     tries: u32,
     landed: bool,
+    /// Observers were told that it begins.
+    told: bool,
     /// It asks for the end of the session, not for a token.
     revokes: bool,
 }
@@ -34,6 +37,7 @@ impl Ticket {
             ask,
             tries: 0,
             landed: false,
+            told: false,
             revokes: false,
         }
     }
@@ -46,6 +50,7 @@ impl Ticket {
     /// What the provider gets for its next try.
     pub(crate) fn exchange(&mut self, session: &SessionId, client: &TokenClient) -> Exchange {
         let now = self.cell.now();
+        self.tell_that_it_begins();
         self.ask.sent_at = Some(now);
         self.tries += 1;
         let access = self.last.as_ref().and_then(Token::access_token);
@@ -83,7 +88,11 @@ impl Ticket {
     pub(crate) fn land(mut self, result: Result<Token, ProviderError>) {
         self.landed = true;
         let asked_at = *self.ask.sent_at.get_or_insert(self.ask.began_at);
-        self.finish(|cell, state, ask, now| match result {
+        let landed_as = match &result {
+            Ok(token) if token.is_kept() => Outcome::Adopted,
+            _ => Outcome::Issued,
+        };
+        self.finish(landed_as, |cell, state, ask, now| match result {
             Ok(token) => cell.arrive(state, token, ask, (asked_at, now)),
             Err(error) => cell.fail(state, error, ask, (asked_at, now)),
         });
@@ -92,7 +101,7 @@ impl Ticket {
     /// Ends a flight that never began: nothing is noted, and whoever waits for it looks again.
     pub(crate) fn abandon(mut self) {
         self.landed = true;
-        self.finish(|_, state, ask, _| {
+        self.finish(Outcome::Superseded, |_, state, ask, _| {
             if ask.reason == Reason::Refused {
                 state.refusals.exchange_did_not_begin();
             }
@@ -103,16 +112,30 @@ impl Ticket {
     /// Ends the session: the vendor has revoked it.
     pub(super) fn revoked(mut self) {
         self.landed = true;
-        self.finish(|cell, state, _, _| {
+        self.finish(Outcome::Superseded, |cell, state, _, _| {
             cell.empty(state);
             Ending::Superseded
         });
     }
 
-    fn finish(&self, end: impl FnOnce(&Cell, &mut State, &Ask, Moment) -> Ending) {
+    fn tell_that_it_begins(&mut self) {
+        if !self.told && !self.revokes {
+            self.told = true;
+            let reason = self.ask.reason;
+            self.cell.observers.tell(Event::ExchangeStarted { reason });
+        }
+    }
+
+    /// `landed_as` is what it means that there is a token.
+    fn finish(
+        &self,
+        landed_as: Outcome,
+        end: impl FnOnce(&Cell, &mut State, &Ask, Moment) -> Ending,
+    ) {
         let cell = &self.cell;
         let now = cell.now();
         let mut state = cell.lock();
+        let waited_for = state.login_required.is_some();
         // What the provider did beside asking is its own affair, whatever becomes of the answer.
         state.owed |= self.ask.sent_at.is_some();
         let ending = if state.lineage == self.lineage {
@@ -138,12 +161,41 @@ impl Ticket {
             Ending::Landed => state.failure = None,
             Ending::Superseded => {}
         }
-        let waiters = state.board.end(ending);
+        let waiters = state.board.end(ending.clone());
         cell.postpone(&snapshot, cell.next_attempt(&state, &snapshot, now));
         let watchers = state.watch.changed();
+        // Nobody is left to log in to a session that is closed, and nobody to take that back.
+        let login_required = state
+            .login_required
+            .clone()
+            .filter(|_| state.watch.is_open());
         drop(state);
+        self.tell_that_it_ended(landed_as, &ending, waiters.len(), now);
+        cell.tell_of_login(waited_for, login_required.as_ref());
         wake(waiters);
         wake(watchers);
+    }
+
+    fn tell_that_it_ended(&self, landed_as: Outcome, ending: &Ending, waiting: usize, now: Moment) {
+        if !self.told {
+            return;
+        }
+        let (outcome, error) = match ending {
+            Ending::Landed => (landed_as, None),
+            Ending::Superseded => (Outcome::Superseded, None),
+            Ending::Failed(error) => (Outcome::of(error), Some(error)),
+        };
+        let expires = self.cell.load().expires.filter(|_| error.is_none());
+        self.cell.observers.tell(Event::ExchangeEnded {
+            reason: self.ask.reason,
+            outcome,
+            took: now
+                .monotonic()
+                .saturating_sub(self.ask.began_at.monotonic()),
+            lifetime: expires.map(|expiry| expiry.at.remaining(now)),
+            waiting,
+            error,
+        });
     }
 }
 
@@ -154,11 +206,11 @@ impl Drop for Ticket {
         }
         if self.revokes {
             // Nothing was to be spent, and nobody waits for it who waits for a token.
-            self.finish(|_, _, _, _| Ending::Superseded);
+            self.finish(Outcome::Superseded, |_, _, _, _| Ending::Superseded);
         } else {
             let began = self.ask.sent_at.is_some();
             let panicked = std::thread::panicking();
-            self.finish(|_, state, ask, now| {
+            self.finish(Outcome::Died, |_, state, ask, now| {
                 let unsent = Ask {
                     refresh: None,
                     ..ask.clone()

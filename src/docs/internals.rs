@@ -5,7 +5,7 @@
 //! Dependencies point inwards only; `tests/layering.rs` holds them to it.
 //!
 //! ```text
-//! inside   token  clock  lane  error  provider  cell      no HTTP bodies, no I/O, time is an argument
+//! inside   token  clock  lane  error  observe  provider  cell      no HTTP bodies, no I/O, time is an argument
 //! middle   attach  challenge  grpc  replay  peek  layer  service  future  handle    what a request meets
 //! outside  token_client  oauth2  vendor  config  store  compat  test_util  docs     ways to get, keep, plug in, look at
 //! ```
@@ -55,6 +55,11 @@
 //!
 //! *Which file may read the clock?* `clock/system.rs`. Everything else takes a `Moment`; clippy's
 //! `disallowed_methods` refuses the rest.
+//!
+//! *Where is an event told?* Where it happens, by `Observers::tell`, after the lock has been dropped and
+//! before those who wait are woken. `observe/mod.rs` has the table of names, which its tests compare
+//! with what is traced and counted. Reasons for a replay that was not made are words and not
+//! [`Replay`](crate::replay::Replay), since that is the middle ring's.
 //!
 //! *Who decides whether a refresh token may be sent again?* `cell/ledger.rs`, by the rule that the
 //! profile declares and the pure `schedule::respend`.

@@ -13,9 +13,10 @@ use crate::{
     attach,
     cell::Cell,
     clock::Moment,
-    error::BoxError,
+    error::{BoxError, Error},
     grpc::{self, Patience},
     layer::Core,
+    observe::Event,
     provider::{Headers, OriginIndex},
     replay::{self, Bodies, Replay, Spare},
 };
@@ -134,11 +135,11 @@ where
         let patience = Patience::of(request.headers(), began);
         let snapshot = match core.session.usable(patience.left(began)).await {
             Ok(snapshot) => snapshot,
-            Err(error) => return Err(grpc::to_caller(error, request.headers())),
+            Err(error) => return Err(unserved(&core, error, &request)),
         };
         let now = core.session.cell().now();
         if let Err(error) = patience.pass_on(request.headers_mut(), now) {
-            return Err(grpc::to_caller(error, request.headers()));
+            return Err(unserved(&core, error, &request));
         }
         let second = Second::of(&core, &ready, &mut request, now);
         attach::attach(&snapshot.headers, &mut request);
@@ -150,6 +151,11 @@ where
         drop(snapshot);
         Box::pin(send_and_recover(ready, request, sent, second)).await
     }
+}
+
+fn unserved<B>(core: &Core, error: Error, request: &Request<B>) -> BoxError {
+    core.session.tell(Event::Unserved { error: &error });
+    grpc::to_caller(error, request.headers())
 }
 
 async fn send_and_recover<S, B, ResBody>(
@@ -168,6 +174,7 @@ where
         sent.take_note(&mut response, Cell::accepted);
         return Ok(response);
     }
+    sent.session.tell(Event::Refused { again: false });
     match second.and_then(Second::hold) {
         Ok(second) => recover(sent, response, second).await,
         Err(why) => Ok(sent.only_once(response, why)),
@@ -195,16 +202,20 @@ where
         // A deadline that is over is one to its caller, and no word about a login: the refusal is of
         // a token that is being replaced.
         Err(error) if error.is_out_of_time() => {
+            session.tell(Event::NotReplayed { why: "out_of_time" });
             return Err(grpc::to_caller(error, second.head.headers()));
         }
         Err(error) => {
-            Replay::NoNewerToken.mark(refused.extensions_mut());
+            let why = Replay::NoNewerToken;
+            session.tell(Event::NotReplayed { why: why.as_str() });
+            why.mark(refused.extensions_mut());
             refused.extensions_mut().insert(error);
             return Ok(refused);
         }
     };
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refused);
+    session.tell(Event::Replayed);
     let mut response = second.send(&newer.headers, cell).await?;
     let again = Sent {
         session: Arc::clone(session),
@@ -213,6 +224,7 @@ where
     };
     Replay::Replayed.mark(response.extensions_mut());
     if again.is_refused_by(&response) {
+        session.tell(Event::Refused { again: true });
         cell.not_cured(again.generation, again.origin);
         // Where no exchange had tried to cure it yet, one begins, for the next request.
         session.reject(again.generation, again.origin);

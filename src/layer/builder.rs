@@ -8,6 +8,7 @@ use crate::{
     cell::{Family, FamilyParts, Home, schedule},
     clock::{Clock, SystemClock},
     error::Error,
+    observe::{Observer, Observers},
     provider::{BoxProvider, ErasedProvider, Profile, Provider, TokenClient},
     replay::Bodies,
     store::{ErasedStore, Stored, TokenStore},
@@ -31,6 +32,7 @@ pub struct AuthLayerBuilder<P> {
     caller_waits: Duration,
     token_client: HttpTokenClient,
     clock: Arc<dyn Clock>,
+    observers: Vec<Box<dyn Observer>>,
 }
 
 // === impl AuthLayerBuilder ===
@@ -50,6 +52,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
             caller_waits: schedule::CALLER_WAITS,
             token_client: HttpTokenClient::default(),
             clock: Arc::new(SystemClock),
+            observers: Vec::new(),
         }
     }
 
@@ -179,6 +182,14 @@ impl<P: Provider> AuthLayerBuilder<P> {
         self
     }
 
+    /// Tells `observer` what happens to the sessions: see [`observe`](crate::observe). May be called
+    /// for several observers; all are told, in this order.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
     /// Where the time comes from; for tests.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -204,16 +215,19 @@ impl<P: Provider> AuthLayerBuilder<P> {
     pub(super) fn assemble(self) -> AuthLayer<P> {
         let provider = Arc::new(self.provider);
         let profile = Arc::new(provider.profile());
+        let observers = Arc::new(Observers::new(&profile.parts.vendor, self.observers));
         let (asked, home) = housed(
             Arc::clone(&provider) as Arc<dyn ErasedProvider>,
             Arc::clone(&profile),
-            self.store.map(|store| (store, Arc::clone(&self.clock))),
+            self.store,
+            (&self.clock, &observers),
             self.memory_only,
         );
         let family = Family::new(FamilyParts {
             provider: asked,
             client: TokenClient::new(self.token_client.into_transport(), Arc::clone(&self.clock)),
             clock: self.clock,
+            observers,
             keeps_idle_alive: self.keeps_idle_alive,
             caller_waits: self.caller_waits,
             home,
@@ -241,13 +255,15 @@ impl<P: Provider> AuthLayerBuilder<P> {
 fn housed(
     provider: Arc<dyn ErasedProvider>,
     profile: Arc<Profile>,
-    store: Option<(Arc<dyn ErasedStore>, Arc<dyn Clock>)>,
+    store: Option<Arc<dyn ErasedStore>>,
+    (clock, observers): (&Arc<dyn Clock>, &Arc<Observers>),
     memory_only: bool,
 ) -> (Arc<dyn ErasedProvider>, Home) {
     match store {
-        Some((store, clock)) => {
+        Some(store) => {
+            let (clock, observers) = (Arc::clone(clock), Arc::clone(observers));
             let provider = BoxProvider::from_shared(provider);
-            let stored = Arc::new(Stored::new(provider, profile, store, clock));
+            let stored = Arc::new(Stored::new(provider, profile, store, clock, observers));
             let keeper = Arc::clone(&stored);
             (stored as Arc<dyn ErasedProvider>, Home::Store(keeper))
         }

@@ -40,6 +40,18 @@ pub enum Replay {
 // === impl Replay ===
 
 impl Replay {
+    /// It in one word.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replayed => "replayed",
+            Self::NoNewerToken => "no_newer_token",
+            Self::NotReplayable => "not_replayable",
+            Self::OverCap => "over_cap",
+            Self::StillSending => "still_sending",
+            Self::SwitchedOff => "switched_off",
+        }
+    }
+
     /// Leaves itself on a response.
     pub(crate) fn mark(self, extensions: &mut http::Extensions) {
         extensions.insert(self);

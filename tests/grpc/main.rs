@@ -11,6 +11,8 @@ mod cancellation;
 mod channels;
 mod deadlines;
 mod generation;
+#[path = "../support/heard.rs"]
+mod heard;
 mod no_token;
 mod notes;
 mod refusals;

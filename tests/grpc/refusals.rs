@@ -6,6 +6,7 @@ use tower_reauth::{provider::ProviderError, replay::Replay};
 
 use crate::{
     caller::{call, send, stream},
+    heard::Heard,
     notes::Note,
     server::{End, Kind, Refuse, Wire},
     stand::{DAY, Stand, answered, sent},
@@ -100,6 +101,20 @@ async fn a_client_stream_that_is_refused_while_it_is_open_is_sent_again_and_goes
             assert_eq!(stand.script.exchanges(), 1, "{told}");
         }
     }
+}
+
+#[tokio::test]
+async fn observers_are_told_that_a_refusal_came_too_late_for_a_replay() {
+    let heard = Heard::default();
+    let script = Script::with_lifetime(secs(DAY));
+    let stand = Stand::new(Wire::Plain, Refuse::Late, script, |layer| {
+        layer.initial(token(0, secs(DAY))).observer(heard.clone())
+    })
+    .await;
+    let client = stand.client().await;
+    call(&client, Kind::ServerStream, &TEXTS).await;
+    let heard = heard.take();
+    assert_eq!(heard[..2], ["refused", "not replayed: late"]);
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ fn cell_at(clock: &ManualClock, floor: Arc<Floor>) -> Arc<Cell> {
         Arc::new(profile),
         Arc::new(clock.clone()),
         floor,
+        Arc::default(),
         true,
         false,
     ))

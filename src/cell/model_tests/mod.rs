@@ -59,6 +59,7 @@ impl Pair {
             Arc::new(profile),
             Arc::new(clock.clone()),
             Arc::new(Floor::new()),
+            Arc::default(),
             true,
             false,
         );
@@ -168,7 +169,7 @@ impl Pair {
             agree("debt", &[true], &debt.is_owed())?;
             match works {
                 true => agree("debt", &[false], &debt.is_owed())?,
-                false => debt.still_owed(),
+                false => debt.still_owed(&ProviderError::transient("down")),
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     grpc::Patience,
     layer::Core,
+    observe::Event,
     provider::OriginIndex,
     replay::Replay,
 };
@@ -69,7 +70,7 @@ pub(in crate::compat) async fn send<C: Carrier>(
     request: Request,
 ) -> Result<Response, C::Error> {
     if let Some(error) = &core.settings.blocked {
-        return Err(C::own(error.clone()));
+        return Err(unserved::<C>(core, error.clone()));
     }
     let admission = asked.unwrap_or_else(|| {
         let url = request.url();
@@ -82,7 +83,7 @@ pub(in crate::compat) async fn send<C: Carrier>(
     match admission {
         Admission::WithToken(origin) => send_with_token(core, origin, carrier, request).await,
         Admission::Bare => carrier.carry(request).await,
-        Admission::Refused(error) => Err(C::own(error)),
+        Admission::Refused(error) => Err(unserved::<C>(core, error)),
     }
 }
 
@@ -98,8 +99,9 @@ async fn send_with_token<C: Carrier>(
     let now = cell.now();
     let patience = Patience::within(request.timeout().copied(), now);
     let snapshot = usable(core, &mut request, &patience, now).await;
-    let snapshot = snapshot.map_err(C::own)?;
-    pass_on(&patience, &mut request, cell).map_err(C::own)?;
+    let snapshot = snapshot.map_err(|error| unserved::<C>(core, error))?;
+    let passed_on = pass_on(&patience, &mut request, cell);
+    passed_on.map_err(|error| unserved::<C>(core, error))?;
     let second = Second::of(core, &mut request);
     attach::place(&snapshot.headers, request.headers_mut());
     let sent = Sent {
@@ -115,14 +117,18 @@ async fn send_with_token<C: Carrier>(
             Ok(response)
         }
         Verdict::Silent => Ok(response),
-        Verdict::Refused => match second.and_then(Second::hold) {
-            Ok(second) => recover(&sent, response, carrier, second, &patience).await,
-            Err(why) => {
-                sent.reject();
-                why.mark(response.extensions_mut());
-                Ok(response)
+        Verdict::Refused => {
+            core.session.tell(Event::Refused { again: false });
+            match second.and_then(Second::hold) {
+                Ok(second) => recover(&sent, response, carrier, second, &patience).await,
+                Err(why) => {
+                    core.session.tell(Event::NotReplayed { why: why.as_str() });
+                    sent.reject();
+                    why.mark(response.extensions_mut());
+                    Ok(response)
+                }
             }
-        },
+        }
         Verdict::Strayed => {
             sent.reject();
             Ok(response)
@@ -144,9 +150,14 @@ async fn recover<C: Carrier>(
     let left = patience.left(cell.now());
     let newer = match session.newer_than(sent.generation, sent.origin, left).await {
         Ok(newer) => newer,
-        Err(error) if error.is_out_of_time() => return Err(C::own(error)),
+        Err(error) if error.is_out_of_time() => {
+            session.tell(Event::NotReplayed { why: "out_of_time" });
+            return Err(C::own(error));
+        }
         Err(error) => {
-            Replay::NoNewerToken.mark(refused.extensions_mut());
+            let why = Replay::NoNewerToken;
+            session.tell(Event::NotReplayed { why: why.as_str() });
+            why.mark(refused.extensions_mut());
             refused.extensions_mut().insert(error);
             return Ok(refused);
         }
@@ -156,6 +167,7 @@ async fn recover<C: Carrier>(
     let mut request = second.into_request();
     pass_on(patience, &mut request, cell).map_err(C::own)?;
     attach::place(&newer.headers, request.headers_mut());
+    session.tell(Event::Replayed);
     let again = Sent {
         generation: newer.generation,
         ..*sent
@@ -167,6 +179,7 @@ async fn recover<C: Carrier>(
         Verdict::Silent => {}
         Verdict::Strayed => again.reject(),
         Verdict::Refused => {
+            session.tell(Event::Refused { again: true });
             cell.not_cured(again.generation, again.origin);
             // Where no exchange had tried to cure it yet, one begins, for the next request.
             again.reject();
@@ -174,6 +187,11 @@ async fn recover<C: Carrier>(
     }
     Replay::Replayed.mark(response.extensions_mut());
     Ok(response)
+}
+
+fn unserved<C: Carrier>(core: &Core, error: Error) -> C::Error {
+    core.session.tell(Event::Unserved { error: &error });
+    C::own(error)
 }
 
 /// Leaves `request` the time that is left of it.

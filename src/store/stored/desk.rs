@@ -14,13 +14,17 @@ use std::{
 use super::super::{
     Expected, Lease, Record, SessionKey, StoreError, Written, erased::ErasedStore, unix::UnixMillis,
 };
-use crate::clock::{Clock, Moment};
+use crate::{
+    clock::{Clock, Moment},
+    observe::{Event, Observers},
+};
 
 /// A store with a clock, and the name that this process takes leases under.
 pub(super) struct Desk {
     store: Arc<dyn ErasedStore>,
     clock: Arc<dyn Clock>,
     lease: Lease,
+    observers: Arc<Observers>,
     /// How many milliseconds the store's clock was ahead of ours when it was seen last.
     ahead: AtomicI64,
 }
@@ -35,18 +39,27 @@ pub(super) struct Sight {
 // === impl Desk ===
 
 impl Desk {
-    pub(super) fn new(store: Arc<dyn ErasedStore>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn ErasedStore>,
+        clock: Arc<dyn Clock>,
+        observers: Arc<Observers>,
+    ) -> Self {
         let lease = Lease::new(LEASE);
         Self {
             store,
             clock,
             lease,
+            observers,
             ahead: AtomicI64::new(0),
         }
     }
 
     pub(super) fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    pub(super) fn tell(&self, event: Event<'_>) {
+        self.observers.tell(event);
     }
 
     pub(super) async fn sleep(&self, pause: Duration) {
@@ -104,10 +117,15 @@ impl Desk {
         work: impl Future<Output = T>,
     ) -> T {
         let mut beats = pin!(async {
+            let mut held = true;
             loop {
                 self.sleep(HEARTBEAT).await;
                 // A lease that is lost costs others a wait, and nothing else.
-                self.take_lease(key).await.ok();
+                let holds = self.take_lease(key).await.unwrap_or(held);
+                if held && !holds {
+                    self.tell(Event::LeaseLost);
+                }
+                held = holds;
             }
         });
         let mut work = pin!(work);

@@ -41,6 +41,7 @@ use super::{StoreError, erased::ErasedStore, held::HeldToken};
 use crate::{
     cell::SeedKeeper,
     clock::Clock,
+    observe::Observers,
     provider::{Exchange, Profile, Provider, ProviderError, SessionId},
     token::Token,
 };
@@ -61,11 +62,12 @@ impl<P: Provider> Stored<P> {
         profile: Arc<Profile>,
         store: Arc<dyn ErasedStore>,
         clock: Arc<dyn Clock>,
+        observers: Arc<Observers>,
     ) -> Self {
         Self {
             provider,
             profile,
-            desk: Desk::new(store, clock),
+            desk: Desk::new(store, clock, observers),
             seats: Mutex::default(),
         }
     }
@@ -169,7 +171,13 @@ mod tests {
         let profile = Arc::new(Provider::profile(&provider));
         let id = profile.session();
         let store = Arc::new(MemoryStore::new());
-        let stored = Stored::new(provider, profile, store, Arc::new(SystemClock));
+        let stored = Stored::new(
+            provider,
+            profile,
+            store,
+            Arc::new(SystemClock),
+            Arc::default(),
+        );
         let seed = || Token::from_refresh_token("seed");
         stored.keep_seed(&id, seed());
         let at_work = stored.seat(&id);

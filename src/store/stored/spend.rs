@@ -10,6 +10,7 @@ use super::{
 use crate::{
     cell::schedule,
     clock::Moment,
+    observe::Event,
     provider::{FailureKind, Provider, ProviderError, Rotation},
     store::{Expected, Intent, Record, Written, held::HeldToken},
     token::Token,
@@ -131,6 +132,10 @@ impl<P: Provider> Turn<'_, P> {
 
     /// Asks the vendor. Gives when it was asked, too.
     async fn ask(&self, spending: &Spending) -> (Result<Token, ProviderError>, Moment) {
+        if let Some(before) = &spending.before {
+            let own = self.seat.known().is_own(before);
+            self.stored.desk.tell(Event::IntentFound { own });
+        }
         let sent_at = self.now();
         let last = self.starting_point(spending.base.as_ref(), &spending.sight, sent_at);
         let mut deadline = sent_at.after(self.allowed);

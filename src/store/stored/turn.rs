@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
+    observe::Event,
     provider::{Exchange, Provider, ProviderError, Rotation},
     store::{Expected, Record, StoreError, Written, unix::UnixMillis},
     token::Token,
@@ -147,10 +148,17 @@ impl<'a, P: Provider> Turn<'a, P> {
         sight.record = match meeting {
             Meeting::Current(record) => record,
             Meeting::Lost(expected, newest) => {
-                match desk.write(&self.seat.key, &expected, &newest).await? {
-                    Written::Conflict => return Ok(None),
-                    Written::Done => self.seat.known().wrote(&newest),
+                // What was never saved is not lost.
+                let lost = self.seat.known().unsaved().is_none();
+                let written = desk.write(&self.seat.key, &expected, &newest).await?;
+                let healed = written == Written::Done;
+                if lost {
+                    desk.tell(Event::RecordLost { healed });
                 }
+                if !healed {
+                    return Ok(None);
+                }
+                self.seat.known().wrote(&newest);
                 Some(newest)
             }
         };
