@@ -46,6 +46,7 @@
 //! | bring your own client for token requests, or a corporate CA | [`token_client`] |
 //! | configure a vendor in TOML or JSON | `config`, with feature `serde` |
 //! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
+//! | find a recipe | [`docs::howto`] |
 //! | know why a number is what it is | [`docs::defaults`] |
 //! | know what a request costs | [`docs::performance`] |
 //! | know what it cannot do | [`docs::limitations`] |

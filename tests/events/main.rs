@@ -2,6 +2,7 @@
 //! documentation gives, and nothing that is a secret.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod dashboard;
 #[path = "../support/heard.rs"]
 mod heard;
 mod names;
