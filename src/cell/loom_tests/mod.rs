@@ -1,9 +1,10 @@
 //! The cell under loom, which tries all interleavings of a few threads:
 //!
 //! ```text
-//! RUSTFLAGS="--cfg tower_reauth_loom" CARGO_TARGET_DIR=target/loom \
-//!   cargo test --lib --features test-util loom_tests -- --nocapture
+//! cargo rustc --lib --profile test --all-features -- --cfg tower_reauth_loom
 //! ```
+//!
+//! builds a test program, which `tests/run` runs with `loom_tests --nocapture`.
 //!
 //! Each model is run by [`explore`], which prints how many interleavings it saw and up to which
 //! bound: all of them, or those with at most so many preemptions, which are switches away from a
