@@ -81,6 +81,10 @@ pub mod config;
 pub mod docs;
 mod error;
 pub mod future;
+/// With the other tests, and yet inside: what they reach is private.
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
 mod grpc;
 pub mod handle;
 mod lane;

@@ -63,6 +63,9 @@ mod error;
 mod expected;
 mod file;
 mod fingerprint;
+#[cfg(test)]
+#[path = "../../tests/fuzz/stores.rs"]
+pub(crate) mod fuzz;
 mod held;
 mod lease;
 mod leases;

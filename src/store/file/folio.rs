@@ -18,7 +18,7 @@ const FORMAT: u64 = 1;
 /// The records by their keys. They are left as text until somebody asks for one, so that those of
 /// later releases come through unchanged.
 #[derive(Default)]
-pub(super) struct Folio {
+pub(in crate::store) struct Folio {
     sessions: BTreeMap<String, Secret>,
     /// Fields of a later release.
     unknown: BTreeMap<String, Secret>,
@@ -27,7 +27,7 @@ pub(super) struct Folio {
 // === impl Folio ===
 
 impl Folio {
-    pub(super) fn from_json(json: &str) -> Result<Self, StoreError> {
+    pub(in crate::store) fn from_json(json: &str) -> Result<Self, StoreError> {
         let mut fields: Fields<'_> = serde_json::from_str(json).map_err(|_| torn())?;
         let format: u64 = take(&mut fields, "format")?.ok_or_else(torn)?;
         if format > FORMAT {
@@ -40,24 +40,31 @@ impl Folio {
         })
     }
 
-    pub(super) fn to_json(&self) -> Result<Secret, StoreError> {
+    pub(in crate::store) fn to_json(&self) -> Result<Secret, StoreError> {
         to_secret(self)
     }
 
-    pub(super) fn record(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
+    pub(in crate::store) fn record(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
         let json = self.sessions.get(key.as_str());
         json.map(|json| Record::from_json(json.expose()))
             .transpose()
     }
 
-    pub(super) fn set(&mut self, key: &SessionKey, record: &Record) -> Result<(), StoreError> {
+    pub(in crate::store) fn set(
+        &mut self,
+        key: &SessionKey,
+        record: &Record,
+    ) -> Result<(), StoreError> {
         self.sessions
             .insert(key.as_str().to_owned(), record.to_json()?);
         Ok(())
     }
 
     /// Changes each record that this release may touch.
-    pub(super) fn change_all(&mut self, change: impl Fn(&mut Record)) -> Result<(), StoreError> {
+    pub(in crate::store) fn change_all(
+        &mut self,
+        change: impl Fn(&mut Record),
+    ) -> Result<(), StoreError> {
         for json in self.sessions.values_mut() {
             let mut record = Record::from_json(json.expose())?;
             change(&mut record);

@@ -8,6 +8,8 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use self::disk::Disk;
+#[cfg(test)]
+pub(super) use self::folio::Folio;
 use super::{Expected, Lease, Record, Seen, SessionKey, StoreError, TokenStore, Written};
 
 /// Keeps sessions in a file, for the processes of one machine.

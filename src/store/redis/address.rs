@@ -8,20 +8,20 @@ use crate::{provider::is_loopback, store::StoreError, token::Secret};
 
 /// An address, with everything that a connection to it needs.
 #[derive(Clone)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) tls: bool,
+pub(in crate::store) struct Address {
+    pub(in crate::store) host: String,
+    pub(in crate::store) port: u16,
+    pub(in crate::store) tls: bool,
     database: i64,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<Secret>,
+    pub(in crate::store) user: Option<String>,
+    pub(in crate::store) password: Option<Secret>,
 }
 
 // === impl Address ===
 
 impl Address {
     /// `redis://user:password@host:port/database`, or `rediss://` for TLS.
-    pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+    pub(in crate::store) fn parse(url: &str) -> Result<Self, StoreError> {
         // The crate parses addresses of TLS only where it brings TLS along.
         let (tls, plain) = match url.split_once("://") {
             Some(("rediss" | "valkeys", rest)) => (true, format!("redis://{rest}")),
@@ -47,12 +47,12 @@ impl Address {
     }
 
     /// Whether nobody between here and there can read along.
-    pub(super) fn is_private(&self) -> bool {
+    pub(in crate::store) fn is_private(&self) -> bool {
         self.tls || is_loopback(&self.host)
     }
 
     /// How the connection introduces itself.
-    pub(super) fn greeting(&self) -> RedisConnectionInfo {
+    pub(in crate::store) fn greeting(&self) -> RedisConnectionInfo {
         let mut info = RedisConnectionInfo::default()
             .set_db(self.database)
             .set_skip_set_lib_name();
@@ -87,7 +87,7 @@ fn no_address() -> StoreError {
 }
 
 /// How long an operation may take, unless it is set.
-pub(super) const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+pub(in crate::store) const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use crate::store::{
 
 /// What the connection is good for after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
+pub(in crate::store) enum After {
     /// Further commands.
     Keep,
     /// Nothing: another one may reach another server, or be let in.
@@ -19,7 +19,7 @@ pub(super) enum After {
 
 /// What a failure means. The server's own text goes no further than here: it may quote what it was
 /// sent, a password among it.
-pub(super) fn meaning(error: &RedisError) -> (StoreError, After) {
+pub(in crate::store) fn meaning(error: &RedisError) -> (StoreError, After) {
     let (failure, message, after) = if error.kind() == ErrorKind::Parse {
         (
             StoreFailure::Unavailable,

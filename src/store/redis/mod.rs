@@ -17,6 +17,8 @@ use redis::{Cmd, FromRedisValue, Value, cmd, from_redis_value};
 
 pub use self::builder::RedisStoreBuilder;
 use self::client::Client;
+#[cfg(test)]
+pub(super) use self::{address::Address, failure::meaning};
 use super::{
     Expected, ExpectedIntent, IntentId, Lease, Record, Seen, SessionKey, StoreError, TokenStore,
     Version, Written,
@@ -117,20 +119,7 @@ impl TokenStore for RedisStore {
     async fn read(&self, key: &SessionKey, _now: SystemTime) -> Result<Seen, StoreError> {
         let command = self.eval(scripts::READ, key, "record");
         let value = self.client.send(&command).await?;
-        let (seconds, micros, is_there, version, intent, json): Sight = answer(value)?;
-        let since_1970 = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
-        let now = Moment::new(Duration::ZERO, since_1970).wall();
-        if !is_there {
-            return Ok(Seen { record: None, now });
-        }
-        let record = Record::from_json(&json.ok_or_else(torn)?)?;
-        if version != Some(written(record.version()))
-            || intent.as_deref() != Some(open(record.intent().map(|intent| intent.id())))
-        {
-            return Err(torn());
-        }
-        let record = Some(record);
-        Ok(Seen { record, now })
+        seen(value)
     }
 
     async fn write(
@@ -187,6 +176,24 @@ type Sight = (
     Option<String>,
     Option<String>,
 );
+
+/// What a read saw, by the server's answer.
+pub(super) fn seen(value: Value) -> Result<Seen, StoreError> {
+    let (seconds, micros, is_there, version, intent, json): Sight = answer(value)?;
+    let since_1970 = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
+    let now = Moment::new(Duration::ZERO, since_1970).wall();
+    if !is_there {
+        return Ok(Seen { record: None, now });
+    }
+    let record = Record::from_json(&json.ok_or_else(torn)?)?;
+    if version != Some(written(record.version()))
+        || intent.as_deref() != Some(open(record.intent().map(|intent| intent.id())))
+    {
+        return Err(torn());
+    }
+    let record = Some(record);
+    Ok(Seen { record, now })
+}
 
 /// A version as the server compares it. Its numbers are no good for that: they are floating.
 fn written(version: Version) -> String {
