@@ -4,7 +4,7 @@ use http::{Extensions, HeaderMap, Request, Uri, uri::Authority};
 
 use crate::{
     error::Error,
-    provider::{Headers, OriginIndex, Profile, TokenRequest},
+    provider::{Headers, OriginIndex, Origins, Profile, TokenRequest},
 };
 
 /// Request extension: send this one without a token.
@@ -24,6 +24,8 @@ pub(crate) struct Policy {
     pub(crate) undeclared: Undeclared,
     /// Whether headers that the caller set itself, under a name of ours, are kept.
     pub(crate) respects_existing: bool,
+    /// What the layer's own token requests are known by.
+    pub(crate) own: Option<TokenRequest>,
 }
 
 /// What happens to a request whose origin is not declared.
@@ -40,6 +42,8 @@ pub(crate) enum Undeclared {
 #[derive(Debug)]
 pub(crate) enum Admission {
     WithToken(OriginIndex),
+    /// Its origin is not declared, and may have come with the token.
+    AsItsTokenSays,
     Bare,
     Refused(Error),
 }
@@ -67,13 +71,10 @@ fn admit_any(
     profile: &Profile,
     policy: Policy,
 ) -> Admission {
-    let asked = asked_for(extensions);
+    let asked = asked_for(extensions, policy);
     asked.unwrap_or_else(|| {
         let origin = profile.origins.find(uri);
-        admit_to(origin, headers, profile, policy, || {
-            let authority = uri.authority().map_or("", Authority::as_str);
-            Error::origin(uri.scheme_str(), authority)
-        })
+        admit_to(origin, headers, profile, policy, || not_declared(uri))
     })
 }
 
@@ -88,19 +89,57 @@ pub(crate) fn admit_to(
     if policy.respects_existing && profile.placement.is_on(headers) {
         return Admission::Bare;
     }
-    match (origin, policy.undeclared) {
-        (Some(origin), _) => Admission::WithToken(origin),
-        (None, Undeclared::SendBare) => Admission::Bare,
-        (None, Undeclared::Refuse) => Admission::Refused(error()),
+    match origin {
+        Some(origin) => Admission::WithToken(origin),
+        None if profile.origins.come_with_tokens() => Admission::AsItsTokenSays,
+        None => undeclared(policy, error),
     }
 }
 
+/// Decides about a request to an origin that nobody has declared.
+pub(crate) fn undeclared(policy: Policy, error: impl FnOnce() -> Error) -> Admission {
+    match policy.undeclared {
+        Undeclared::SendBare => Admission::Bare,
+        Undeclared::Refuse => Admission::Refused(error()),
+    }
+}
+
+/// The origin of a request that the very token which goes onto it has brought, found by `find`.
+pub(crate) fn origin_of_token(
+    profile: &Profile,
+    brought: &Origins,
+    find: impl FnOnce(&Origins) -> Option<OriginIndex>,
+) -> Option<OriginIndex> {
+    find(brought).map(|found| profile.origins.behind(found))
+}
+
+/// Where a request that went to `origin` goes with a newer token: to the same, unless only the older
+/// one had brought it.
+pub(crate) fn origin_again(
+    profile: &Profile,
+    origin: OriginIndex,
+    brought: &Origins,
+    find: impl FnOnce(&Origins) -> Option<OriginIndex>,
+) -> Option<OriginIndex> {
+    match profile.origins.is_declared(origin) {
+        true => Some(origin),
+        false => origin_of_token(profile, brought, find),
+    }
+}
+
+/// The error of a request to `uri`, which may not have the token.
+#[cold]
+pub(crate) fn not_declared(uri: &Uri) -> Error {
+    let authority = uri.authority().map_or("", Authority::as_str);
+    Error::origin(uri.scheme_str(), authority)
+}
+
 /// What a request's extensions ask for.
-pub(crate) fn asked_for(extensions: &Extensions) -> Option<Admission> {
+pub(crate) fn asked_for(extensions: &Extensions, policy: Policy) -> Option<Admission> {
     if extensions.is_empty() {
         return None;
     }
-    if extensions.get::<TokenRequest>().is_some() {
+    if policy.own.is_some() && extensions.get() == policy.own.as_ref() {
         // A token client that passes through the layer would wait for itself.
         return Some(Admission::Refused(Error::token_request_in_layer()));
     }

@@ -274,6 +274,38 @@ impl Error {
     }
 }
 
+impl From<Error> for ProviderError {
+    /// What the failure of one session is to another whose provider needs its token: its kind, with
+    /// the error behind it. An outcome that is unknown there is *transient* here, since nothing of
+    /// this session was spent. A login that is needed there is *refused* here, so a provider that has
+    /// a refresh token of its own, which was not refused, says something else instead.
+    ///
+    /// ```
+    /// use tower_reauth::{Token, handle::AuthHandle, provider::{Exchange, Provider, ProviderError}};
+    ///
+    /// struct Chained { inner: AuthHandle }
+    ///
+    /// impl Provider for Chained {
+    ///     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+    ///         let inner = self.inner.token().await?;
+    ///         // … ask with `inner.access_token()` for a token of another kind.
+    ///         # let _ = (exchange, inner);
+    ///         # Ok(Token::new("t0ken"))
+    ///     }
+    /// }
+    /// ```
+    fn from(error: Error) -> Self {
+        const MESSAGE: &str = "the session that this one asks with has no token";
+        let made = match () {
+            () if error.is_login_required() => Self::refused(MESSAGE),
+            () if error.is_throttled() => Self::throttled(None),
+            () if error.is_transient() => Self::transient(MESSAGE),
+            () => Self::misconfigured(MESSAGE),
+        };
+        made.retry_after(error.retry_after()).because(error)
+    }
+}
+
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
         Self(Arc::new(Inner {

@@ -10,13 +10,14 @@ use std::{
     },
 };
 
+use http::Uri;
 use tower::Layer;
 
 pub use self::builder::AuthLayerBuilder;
 
 use crate::{
-    attach::Policy,
-    cell::Session,
+    attach::{self, Policy},
+    cell::{Session, Snapshot},
     error::Error,
     handle::AuthHandle,
     lane::{Apart, Lanes},
@@ -162,6 +163,12 @@ impl Core {
             settings,
             services: AtomicU16::new(0),
         })
+    }
+
+    /// The origin of `uri`, as a token says that brought it.
+    pub(crate) fn origin_by(&self, snapshot: &Snapshot, uri: &Uri) -> Option<OriginIndex> {
+        let profile = self.session.family().profile();
+        attach::origin_of_token(profile, &snapshot.origins, |origins| origins.find(uri))
     }
 
     /// Keeps the session for as long as a request takes.

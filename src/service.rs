@@ -8,11 +8,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use tower::Service;
 
 use crate::{
     attach::{self, Admission},
+    cell::Snapshot,
     error::{BoxError, Error},
     future::{Chance, ResponseFuture, Second, Sent, send_when_usable},
     layer::Core,
@@ -31,6 +32,15 @@ pub struct Auth<S, P> {
     /// Where requests without an authority go.
     peer: OriginIndex,
     provider: PhantomData<fn() -> P>,
+}
+
+/// What came of putting a token on a request.
+enum Put<S, B> {
+    Done(Sent, Chance<S, B>),
+    /// There is no good one.
+    NotUsable,
+    /// It may not go there.
+    NotThere,
 }
 
 // === impl Auth ===
@@ -95,13 +105,14 @@ where
         match attach::admit(&request, profile, self.core.settings.admission) {
             Admission::WithToken(origin) => {
                 let origin = origin.through(self.peer);
-                match self.put_token_on(&mut request, origin) {
-                    Some((sent, second)) => {
+                match self.put_token_on(&mut request, |_, _| Some(origin)) {
+                    Put::Done(sent, second) => {
                         ResponseFuture::sent(self.inner.call(request), sent, second)
                     }
-                    None => self.call_when_usable(request, origin),
+                    Put::NotUsable | Put::NotThere => self.call_when_usable(request, Some(origin)),
                 }
             }
+            Admission::AsItsTokenSays => self.call_as_token_says(request),
             Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
             Admission::Refused(error) => self.unserved(error, &request),
         }
@@ -109,13 +120,14 @@ where
 }
 
 impl<S, P> Auth<S, P> {
-    /// Puts the token on `request` where there is a good one, which is nearly always.
+    /// Puts the token on `request` where there is a good one, which is nearly always, and where that
+    /// one may go to the origin that `origin_by` finds.
     #[inline]
     fn put_token_on<B: 'static>(
         &self,
         request: &mut Request<B>,
-        origin: OriginIndex,
-    ) -> Option<(Sent, Chance<S, B>)>
+        origin_by: impl FnOnce(&Snapshot, &Uri) -> Option<OriginIndex>,
+    ) -> Put<S, B>
     where
         S: Clone,
     {
@@ -124,10 +136,13 @@ impl<S, P> Auth<S, P> {
         let snapshot = session.cell().load();
         if snapshot.attention.reached(now) {
             if !snapshot.is_usable(now) {
-                return None;
+                return Put::NotUsable;
             }
             session.attend();
         }
+        let Some(origin) = origin_by(&snapshot, request.uri()) else {
+            return Put::NotThere;
+        };
         let second = Second::of(&self.core, &self.inner, request, now);
         attach::attach(&snapshot.headers, request);
         let sent = Sent {
@@ -135,7 +150,35 @@ impl<S, P> Auth<S, P> {
             generation: snapshot.generation,
             origin,
         };
-        Some((sent, second))
+        Put::Done(sent, second)
+    }
+
+    /// Calls with a request that may go where the token, and nobody else, says.
+    #[inline(never)]
+    fn call_as_token_says<ReqBody, ResBody>(
+        &mut self,
+        mut request: Request<ReqBody>,
+    ) -> ResponseFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        ReqBody: Send + 'static,
+        ResBody: Send + 'static,
+    {
+        let core = &self.core;
+        match self.put_token_on(&mut request, |snapshot, uri| core.origin_by(snapshot, uri)) {
+            Put::Done(sent, second) => ResponseFuture::sent(self.inner.call(request), sent, second),
+            Put::NotUsable => self.call_when_usable(request, None),
+            Put::NotThere => {
+                let uri = request.uri();
+                let policy = self.core.settings.admission;
+                match attach::undeclared(policy, || attach::not_declared(uri)) {
+                    Admission::Refused(error) => self.unserved(error, &request),
+                    _ => ResponseFuture::bare(self.inner.call(request)),
+                }
+            }
+        }
     }
 
     #[cold]
@@ -151,11 +194,12 @@ impl<S, P> Auth<S, P> {
         ResponseFuture::failed(error, request.headers())
     }
 
+    /// Without an `origin`, the token that comes says whether it may go there.
     #[cold]
     fn call_when_usable<ReqBody, ResBody>(
         &mut self,
         request: Request<ReqBody>,
-        origin: OriginIndex,
+        origin: Option<OriginIndex>,
     ) -> ResponseFuture<S, ReqBody>
     where
         S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,

@@ -34,7 +34,7 @@ use tower_reauth::{
     clock::{Clock, Moment, Sleep, SystemClock},
     future::ResponseFuture,
     peek::PeekLayer,
-    provider::{FixedToken, Placement, Profile, ProviderError},
+    provider::{FixedToken, Origins, Placement, Profile, ProviderError},
     test_util::ManualClock,
 };
 
@@ -96,6 +96,17 @@ fn allocations<B: Send + 'static>(layer: &AuthLayer<Script>, make: impl Fn() -> 
     answer(&mut service, make());
     let request = make();
     measure(|| drop(answer(&mut service, request))).count_total
+}
+
+#[test]
+fn an_origin_that_came_with_the_token_costs_no_allocation_either() {
+    let script = Script::with_lifetime(secs(HOUR));
+    let origins = Origins::from(["https://login.example"]).and_those_of_tokens();
+    let script = script.profile(|profile: Profile| profile.origins(origins));
+    let builder = AuthLayer::builder(script).clock(SystemClock).memory_only();
+    let builder = builder.initial(token(0, secs(HOUR)).with_origin(ORIGIN));
+    let layer = builder.replay(false).build().unwrap();
+    assert_eq!(allocations(&layer, || request(Empty::<Bytes>::new())), 0);
 }
 
 #[test]

@@ -45,7 +45,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "service",
-        &["attach", "error", "future", "layer", "observe", "provider"],
+        // `cell`: a token may say itself where it may go.
+        &[
+            "attach", "cell", "error", "future", "layer", "observe", "provider",
+        ],
     ),
     (
         "layer",

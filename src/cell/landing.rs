@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Moment,
     error::Error,
-    provider::{Headers, ProviderError, Rotation},
+    provider::{Headers, Origins, ProviderError, Rotation},
     token::{
         Token,
         expiry::{self, Age, Expiry},
@@ -25,6 +25,7 @@ use crate::{
 struct Arrival {
     token: Token,
     headers: Headers,
+    origins: Origins,
 }
 
 // === impl Cell ===
@@ -35,6 +36,7 @@ impl Cell {
     pub(crate) fn adopt(&self, token: Token) -> Result<(), ProviderError> {
         let now = self.clock.now();
         let headers = self.seed_headers(&token)?;
+        let origins = self.profile.origins.brought(token.origins())?;
         let age = token
             .asked_at()
             .map_or(Age::Seed { now }, |asked_at| Age::Fresh { asked_at, now });
@@ -46,7 +48,12 @@ impl Cell {
         state.refusals = Default::default();
         state.failure = None;
         let waited_for = state.login_required.take().is_some();
-        let snapshot = self.snapshot_of(Arrival { token, headers }, expires, refresh_expires, age);
+        let arrival = Arrival {
+            token,
+            headers,
+            origins,
+        };
+        let snapshot = self.snapshot_of(arrival, expires, refresh_expires, age);
         self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
         // Those who wait for an exchange of the old login may use this token.
         let waiters = state.board.stir();
@@ -60,7 +67,8 @@ impl Cell {
 
     /// Whether [`adopt`](Self::adopt) would take `token`.
     pub(crate) fn check(&self, token: &Token) -> Result<(), ProviderError> {
-        self.seed_headers(token).map(drop)
+        self.seed_headers(token)?;
+        self.profile.origins.brought(token.origins()).map(drop)
     }
 
     /// The headers of a token that did not come from an exchange. Nothing was sent for it, so what
@@ -157,8 +165,13 @@ impl Cell {
                 "the reply holds no access token",
             )),
         };
-        match headers {
-            Ok(headers) => Ok(Arrival { token, headers }),
+        let origins = self.profile.origins.brought(token.origins());
+        match headers.and_then(|headers| Ok((headers, origins?))) {
+            Ok((headers, origins)) => Ok(Arrival {
+                token,
+                headers,
+                origins,
+            }),
             Err(error) => Err(match token.refresh_token() {
                 Some(refresh) => error.salvaging(Token::from_refresh_token(refresh.clone())),
                 None => error,
@@ -195,21 +208,30 @@ impl Cell {
         previous: &Snapshot,
         age: Age,
     ) -> (Arrival, Option<Expiry>, bool) {
-        let Arrival { token, headers } = arrival;
+        let Arrival {
+            token,
+            headers,
+            origins,
+        } = arrival;
+        let arrived = |token| Arrival {
+            token,
+            headers,
+            origins,
+        };
         let last = previous.token.as_ref();
         let same = last.is_some_and(|last| last.same_refresh(&token));
         if same && expiry::refresh_tells_itself(&token) {
-            return (Arrival { token, headers }, previous.refresh_expires, false);
+            return (arrived(token), previous.refresh_expires, false);
         }
         if token.refresh_token().is_some() || self.profile.rotation == Rotation::Must {
             let expires = expiry::refresh(&token, age, self.profile.refresh_lifetime);
-            return (Arrival { token, headers }, expires, true);
+            return (arrived(token), expires, true);
         }
         let token = match last {
             Some(last) => token.inheriting_refresh_from(last),
             None => token,
         };
-        (Arrival { token, headers }, previous.refresh_expires, false)
+        (arrived(token), previous.refresh_expires, false)
     }
 
     /// Where every exchange must give a new refresh token and this one gave none, the session ends
@@ -235,7 +257,11 @@ impl Cell {
         refresh_expires: Option<Expiry>,
         age: Age,
     ) -> Snapshot {
-        let Arrival { token, headers } = arrival;
+        let Arrival {
+            token,
+            headers,
+            origins,
+        } = arrival;
         let previous = self.snapshot.load();
         let access = match (token.access_token(), expires) {
             (None, _) => Access::None,
@@ -257,6 +283,7 @@ impl Cell {
             generation,
             token: Some(token),
             headers,
+            origins,
             plan,
             attention: plan.attention(),
             expires,

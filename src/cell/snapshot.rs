@@ -5,7 +5,7 @@ use std::fmt;
 use super::schedule::Plan;
 use crate::{
     clock::Moment,
-    provider::Headers,
+    provider::{Headers, Origins},
     token::{Token, expiry::Expiry},
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Snapshot {
     pub(crate) generation: Generation,
     pub(crate) token: Option<Token>,
     pub(crate) headers: Headers,
+    /// Those that came with the token.
+    pub(crate) origins: Origins,
     pub(crate) plan: Plan,
     /// Nothing needs to be done before this moment. A request looks at no other.
     pub(crate) attention: Moment,
@@ -53,6 +55,7 @@ impl Snapshot {
             generation: Generation::new(0),
             token: None,
             headers: Headers::default(),
+            origins: Origins::none(),
             plan: Plan::EMPTY,
             attention: Moment::PAST,
             expires: None,

@@ -10,14 +10,14 @@ use tower::Service;
 
 use super::Sent;
 use crate::{
-    attach,
-    cell::Cell,
+    attach::{self, Admission},
+    cell::{Cell, Session},
     clock::Moment,
     error::{BoxError, Error},
     grpc::{self, Patience},
     layer::Core,
     observe::Event,
-    provider::{Headers, OriginIndex},
+    provider::{Headers, OriginIndex, Origins},
     replay::{self, Bodies, Replay, Spare},
 };
 
@@ -119,7 +119,7 @@ where
 )]
 pub(crate) fn send_when_usable<S, B, ResBody>(
     core: Arc<Core>,
-    origin: OriginIndex,
+    origin: Option<OriginIndex>,
     ready: S,
     mut request: Request<B>,
 ) -> impl Future<Output = Result<Response<ResBody>, BoxError>> + Send
@@ -137,6 +137,10 @@ where
             Ok(snapshot) => snapshot,
             Err(error) => return Err(unserved(&core, error, &request)),
         };
+        let by_token = || core.origin_by(&snapshot, request.uri());
+        let Some(origin) = origin.or_else(by_token) else {
+            return Box::pin(send_elsewhere(core, ready, request)).await;
+        };
         let now = core.session.cell().now();
         if let Err(error) = patience.pass_on(request.headers_mut(), now) {
             return Err(unserved(&core, error, &request));
@@ -153,9 +157,35 @@ where
     }
 }
 
+/// A refusal that is the answer, since there is no newer token for its request.
+fn without_newer<B>(session: &Session, mut refused: Response<B>, error: Error) -> Response<B> {
+    let why = Replay::NoNewerToken;
+    session.tell(Event::NotReplayed { why: why.as_str() });
+    why.mark(refused.extensions_mut());
+    refused.extensions_mut().insert(error);
+    refused
+}
+
 fn unserved<B>(core: &Core, error: Error, request: &Request<B>) -> BoxError {
     core.session.tell(Event::Unserved { error: &error });
     grpc::to_caller(error, request.headers())
+}
+
+/// Sends a request bare that its token may not go with, where that is wanted.
+async fn send_elsewhere<S, B, ResBody>(
+    core: Arc<Core>,
+    mut ready: S,
+    request: Request<B>,
+) -> Result<Response<ResBody>, BoxError>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    S::Error: Into<BoxError>,
+{
+    let uri = request.uri();
+    match attach::undeclared(core.settings.admission, || attach::not_declared(uri)) {
+        Admission::Refused(error) => Err(unserved(&core, error, &request)),
+        _ => ready.call(request).await.map_err(Into::into),
+    }
 }
 
 async fn send_and_recover<S, B, ResBody>(
@@ -185,7 +215,7 @@ where
 /// and says why there is none, unless the call's deadline is over.
 pub(super) async fn recover<S, B, ResBody>(
     sent: Sent,
-    mut refused: Response<ResBody>,
+    refused: Response<ResBody>,
     second: Box<Second<S, B>>,
 ) -> Result<Response<ResBody>, BoxError>
 where
@@ -205,13 +235,14 @@ where
             session.tell(Event::NotReplayed { why: "out_of_time" });
             return Err(grpc::to_caller(error, second.head.headers()));
         }
-        Err(error) => {
-            let why = Replay::NoNewerToken;
-            session.tell(Event::NotReplayed { why: why.as_str() });
-            why.mark(refused.extensions_mut());
-            refused.extensions_mut().insert(error);
-            return Ok(refused);
-        }
+        Err(error) => return Ok(without_newer(session, refused, error)),
+    };
+    let profile = session.family().profile();
+    let uri = second.head.uri();
+    let find = |origins: &Origins| origins.find(uri);
+    let Some(origin) = attach::origin_again(profile, sent.origin, &newer.origins, find) else {
+        // The newer token may not go where the older one could.
+        return Ok(without_newer(session, refused, attach::not_declared(uri)));
     };
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refused);
@@ -220,7 +251,7 @@ where
     let again = Sent {
         session: Arc::clone(session),
         generation: newer.generation,
-        origin: sent.origin,
+        origin,
     };
     Replay::Replayed.mark(response.extensions_mut());
     if again.is_refused_by(&response) {

@@ -223,9 +223,11 @@ impl<P: Provider> AuthLayerBuilder<P> {
             (&self.clock, &observers),
             self.memory_only,
         );
+        let client = TokenClient::new(self.token_client.into_transport(), Arc::clone(&self.clock));
+        let own = Some(client.mark());
         let family = Family::new(FamilyParts {
             provider: asked,
-            client: TokenClient::new(self.token_client.into_transport(), Arc::clone(&self.clock)),
+            client,
             clock: self.clock,
             observers,
             keeps_idle_alive: self.keeps_idle_alive,
@@ -240,7 +242,10 @@ impl<P: Provider> AuthLayerBuilder<P> {
         let blocked = declared.and(seeded).err().map(Error::misconfigured);
         let settings = Settings {
             blocked,
-            admission: self.admission,
+            admission: Policy {
+                own,
+                ..self.admission
+            },
             replay: self.replays.then_some(self.bodies),
         };
         let settings = Arc::new(settings);

@@ -1,6 +1,15 @@
 //! The handle of the client that token requests travel on.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header::RETRY_AFTER};
@@ -20,6 +29,7 @@ pub struct TokenClient {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     until: Option<Moment>,
+    mark: TokenRequest,
 }
 
 /// What is behind a [`TokenClient`].
@@ -30,10 +40,11 @@ pub(crate) trait Transport: Send + Sync {
 pub(crate) type SendFuture =
     Pin<Box<dyn Future<Output = Result<TokenReply, ProviderError>> + Send>>;
 
-/// In the extensions of every token request, so that a layer which meets one on its way through
-/// itself can refuse it: waiting for a token in order to ask for that token never ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TokenRequest;
+/// In the extensions of every token request: whose it is, so that a layer which meets one of its own
+/// on its way through itself can refuse it. Waiting for a token in order to ask for that token never
+/// ends; another layer's token may well be what this one is asked for with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TokenRequest(u64);
 
 /// In the extensions of a token request that must not be sent any more from this moment on.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +72,13 @@ impl TokenClient {
             transport,
             clock,
             until: None,
+            mark: TokenRequest::next(),
         }
+    }
+
+    /// What its requests are known by.
+    pub(crate) fn mark(&self) -> TokenRequest {
+        self.mark
     }
 
     /// The same client, which sends nothing any more from `moment` on.
@@ -85,6 +102,7 @@ impl TokenClient {
     ///
     /// Dropping the future abandons the request; whether it was processed is then unknown.
     pub async fn send(&self, mut request: Request<Bytes>) -> Result<TokenReply, ProviderError> {
+        request.extensions_mut().insert(self.mark);
         if let Some(until) = self.until {
             request.extensions_mut().insert(SendBefore(until));
         }
@@ -101,6 +119,16 @@ impl TokenClient {
 impl fmt::Debug for TokenClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenClient").finish_non_exhaustive()
+    }
+}
+
+// === impl TokenRequest ===
+
+impl TokenRequest {
+    /// One that no other client has.
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Relaxed))
     }
 }
 

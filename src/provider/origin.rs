@@ -39,7 +39,10 @@ pub struct Origin {
 /// assert!(Origins::none().check().is_err());
 /// ```
 #[derive(Clone, Debug)]
-pub struct Origins(Result<Box<[Origin]>, ProviderError>);
+pub struct Origins {
+    declared: Result<Box<[Origin]>, ProviderError>,
+    come_with_tokens: bool,
+}
 
 /// Which of the declared origins a request goes to: a small number that is cheap to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,7 +133,31 @@ impl Origins {
     /// No origin at all: every call is answered with an error that names the fix.
     #[must_use]
     pub fn none() -> Self {
-        Self(Ok(Box::default()))
+        Self::declared(Ok(Box::default()))
+    }
+
+    fn declared(declared: Result<Box<[Origin]>, ProviderError>) -> Self {
+        Self {
+            declared,
+            come_with_tokens: false,
+        }
+    }
+
+    /// These, and for each token those that [came with it](crate::Token::with_origin): for a vendor
+    /// that says with the token where its API is, such as Salesforce with `instance_url`.
+    ///
+    /// What comes has to be https. A loopback address may be plain http where one of these is that as
+    /// well, as it is in tests.
+    ///
+    /// ```
+    /// use tower_reauth::provider::Origins;
+    ///
+    /// assert!(Origins::none().and_those_of_tokens().check().is_ok());
+    /// ```
+    #[must_use]
+    pub fn and_those_of_tokens(mut self) -> Self {
+        self.come_with_tokens = true;
+        self
     }
 
     /// Parses origins, plain http to any host among them: whoever can listen on the way reads the
@@ -140,9 +167,9 @@ impl Origins {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        Self(
+        let origins = origins.into_iter();
+        Self::declared(
             origins
-                .into_iter()
                 .map(|text| Origin::parse(text.as_ref(), true))
                 .collect(),
         )
@@ -154,12 +181,14 @@ impl Origins {
     ///
     /// *Misconfigured*, where one of them cannot be parsed or none was given.
     pub fn check(&self) -> Result<&[Origin], ProviderError> {
-        match &self.0 {
+        match &self.declared {
             Err(error) => Err(error.clone()),
-            Ok(origins) if origins.is_empty() => Err(ProviderError::misconfigured(
-                "no origins are declared, so no server may see the token: \
+            Ok(origins) if origins.is_empty() && !self.come_with_tokens => {
+                Err(ProviderError::misconfigured(
+                    "no origins are declared, so no server may see the token: \
                  name those of the API with `.origins([\"https://…\"])`",
-            )),
+                ))
+            }
             Ok(origins) => Ok(origins),
         }
     }
@@ -192,17 +221,61 @@ impl Origins {
         self.position(|origin| origin.is(scheme, host, port))
     }
 
+    /// Whether a token may name further ones.
+    pub(crate) fn come_with_tokens(&self) -> bool {
+        self.come_with_tokens
+    }
+
+    /// The origins that `texts`, which came with a token, name; none where that is not to count.
+    ///
+    /// # Errors
+    ///
+    /// *Misconfigured*, without the vendor's text, where one of them may not see a token.
+    pub(crate) fn brought<'a>(
+        &self,
+        texts: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, ProviderError> {
+        if !self.come_with_tokens {
+            return Ok(Self::none());
+        }
+        let plain = self.list().iter().any(|origin| !origin.https);
+        let one = |text| {
+            let origin = Origin::parse(text, false).ok();
+            origin.filter(|origin| origin.https || plain)
+        };
+        let all: Option<Box<[Origin]>> = texts.map(one).collect();
+        all.map(|all| Self::declared(Ok(all))).ok_or_else(|| {
+            ProviderError::misconfigured(
+                "an origin that came with the token may not see it, since it is no https URL",
+            )
+        })
+    }
+
+    /// The number of an origin that came with a token: behind those that are declared.
+    pub(crate) fn behind(&self, brought: OriginIndex) -> OriginIndex {
+        let declared = u16::try_from(self.list().len()).unwrap_or(u16::MAX);
+        OriginIndex(brought.0.saturating_add(declared).min(u16::MAX - PEERS))
+    }
+
+    /// Whether `origin` is the number of a declared one, or of a peer.
+    pub(crate) fn is_declared(&self, origin: OriginIndex) -> bool {
+        usize::from(origin.0) < self.list().len() || origin.0 > u16::MAX - PEERS
+    }
+
+    fn list(&self) -> &[Origin] {
+        self.declared.as_deref().unwrap_or_default()
+    }
+
     #[inline]
     fn position(&self, is_it: impl FnMut(&Origin) -> bool) -> Option<OriginIndex> {
-        let origins = self.0.as_deref().unwrap_or_default();
-        let found = origins.iter().position(is_it)?;
+        let found = self.list().iter().position(is_it)?;
         u16::try_from(found).ok().map(OriginIndex)
     }
 }
 
 impl<T: AsRef<str>, const N: usize> From<[T; N]> for Origins {
     fn from(origins: [T; N]) -> Self {
-        Self(
+        Self::declared(
             origins
                 .iter()
                 .map(|text| Origin::parse(text.as_ref(), false))
@@ -213,7 +286,7 @@ impl<T: AsRef<str>, const N: usize> From<[T; N]> for Origins {
 
 impl<T: AsRef<str>> From<&[T]> for Origins {
     fn from(origins: &[T]) -> Self {
-        Self(
+        Self::declared(
             origins
                 .iter()
                 .map(|text| Origin::parse(text.as_ref(), false))
@@ -290,120 +363,4 @@ fn bad(text: &str, why: &'static str) -> ProviderError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn finds(declared: &str, uri: &str) -> bool {
-        let origins = Origins::from([declared]);
-        origins.check().expect("a good origin");
-        origins.find(&uri.parse().expect("a good URI")).is_some()
-    }
-
-    #[test]
-    fn what_is_found_by_its_bytes_is_found_by_its_parts_at_the_same_origin() {
-        let declared = [
-            "https://api.example.com",
-            "https://API.example.com:443",
-            "https://[::1]:8443",
-        ];
-        let origins = Origins::from(declared);
-        for (uri, spelled) in [
-            ("https://api.example.com/v1?q", true),
-            ("https://[::1]:8443/", true),
-            ("https://API.example.com/", false),
-            ("https://api.example.com:443/", false),
-            ("https://user@api.example.com/", false),
-        ] {
-            let uri = uri.parse().expect("a good URI");
-            let by_bytes = origins.find_spelled(&uri);
-            assert_eq!(by_bytes.is_some(), spelled, "{uri}");
-            assert!(
-                by_bytes.is_none() || by_bytes == origins.find(&uri),
-                "{uri}"
-            );
-            assert!(origins.find(&uri).is_some(), "{uri}");
-        }
-        for stranger in [
-            "http://api.example.com/",
-            "https://api.example.com.evil/",
-            "/path",
-        ] {
-            let uri = stranger.parse().expect("a good URI");
-            assert_eq!(origins.find_spelled(&uri), None, "{stranger}");
-        }
-    }
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port() {
-        assert!(finds(
-            "https://api.example.com",
-            "https://API.example.com:443/v1?q#f"
-        ));
-        assert!(finds(
-            "https://api.example.com/ignored",
-            "https://user@api.example.com/"
-        ));
-        assert!(finds(
-            "https://[2001:db8::1]:8443",
-            "https://[2001:DB8::1]:8443/"
-        ));
-        for other in [
-            "http://api.example.com/",
-            "https://api.example.com:444/",
-            "https://api.example.com./",
-            "https://api.example.com.evil.example/",
-            "https://api.example.com@evil.example/",
-            "https://evil.example/https://api.example.com",
-            "ftp://api.example.com/",
-        ] {
-            assert!(!finds("https://api.example.com", other), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_request_without_an_authority_is_at_its_one_peer() {
-        let origins = Origins::from(["https://api.example.com"]);
-        assert_eq!(
-            origins.find(&Uri::from_static("/path")),
-            Some(OriginIndex::PEER)
-        );
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_only() {
-        for good in [
-            "http://127.0.0.1:80",
-            "http://127.1.2.3",
-            "http://[::1]:3",
-            "http://localhost",
-        ] {
-            assert!(Origins::from([good]).check().is_ok(), "{good}");
-        }
-        for bad in [
-            "http://10.0.0.1",
-            "http://localhost.evil.example",
-            "api.example.com",
-            "https://",
-            "https://*.example.com",
-            "",
-            "ws://x",
-        ] {
-            let error = Origins::from([bad]).check().expect_err(bad);
-            assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
-        }
-        let meshed = Origins::danger_allowing_plain_http(["http://orders.mesh"]);
-        assert!(
-            meshed
-                .find(&Uri::from_static("http://orders.mesh/1"))
-                .is_some()
-        );
-    }
-
-    #[test]
-    fn an_origin_with_a_password_in_it_is_refused_without_showing_it() {
-        let error = Origins::from(["https://user:canary@api.example.com"])
-            .check()
-            .expect_err("userinfo");
-        assert!(!error.to_string().contains("canary"), "{error}");
-    }
-}
+mod tests;

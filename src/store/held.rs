@@ -46,6 +46,9 @@ pub(crate) struct HeldToken {
         skip_serializing_if = "Extra::is_empty"
     )]
     extra: Extra,
+    /// Those that came with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    origins: Vec<String>,
 }
 
 /// Further fields of a reply, which are secrets too.
@@ -97,6 +100,7 @@ impl HeldToken {
                 .extras()
                 .map(|(name, value)| (name.to_owned(), value.clone()))
                 .collect(),
+            origins: token.origins().map(str::to_owned).collect(),
         }
     }
 
@@ -175,6 +179,9 @@ impl HeldToken {
         }
         if let Some(scope) = &self.scope {
             token = token.with_scope(scope);
+        }
+        for origin in &self.origins {
+            token = token.with_origin(origin);
         }
         let extra = self.extra.iter();
         extra.fold(token, |token, (name, value)| {

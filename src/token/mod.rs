@@ -43,6 +43,7 @@ pub struct Token {
     refresh_lifetime: Lifetime,
     scope: Option<String>,
     extra: Vec<(String, Secret)>,
+    origins: Vec<String>,
     asked_at: Option<Moment>,
     kept: bool,
 }
@@ -98,6 +99,7 @@ impl Token {
             refresh_lifetime: Lifetime::Unknown,
             scope: None,
             extra: Vec::new(),
+            origins: Vec::new(),
             asked_at: None,
             kept: false,
         }
@@ -173,6 +175,14 @@ impl Token {
         self
     }
 
+    /// An origin that came with this token and may see it, as a URL whose path is ignored. It counts
+    /// where the profile's origins say that [some do](crate::provider::Origins::and_those_of_tokens).
+    #[must_use]
+    pub fn with_origin(mut self, url: impl Into<String>) -> Self {
+        self.origins.push(url.into());
+        self
+    }
+
     /// When the request for this token was sent. Lifetimes count from here; without it they count
     /// from when the exchange began. Replies of the crate's token client carry this moment.
     #[must_use]
@@ -212,6 +222,11 @@ impl Token {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value)
+    }
+
+    /// The origins that came with it, as the vendor spelt them: where its API is.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        self.origins.iter().map(String::as_str)
     }
 
     /// When the request for this token was sent, if the provider said so.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    provider::{ProviderError, SendBefore, SendFuture, TokenReply, TokenRequest, is_loopback},
+    provider::{ProviderError, SendBefore, SendFuture, TokenReply, is_loopback},
 };
 
 /// What is behind an [`HttpTokenClient`](super::HttpTokenClient), its type hidden.
@@ -173,7 +173,6 @@ fn check(uri: &Uri) -> Result<(), ProviderError> {
 fn prepare(request: Request<Bytes>, last_call: LastCall) -> (Request<Body>, Sending) {
     let (mut head, bytes) = request.into_parts();
     let body_is_proof = !bytes.is_empty() && !head_may_tell(&head.uri, &head.headers);
-    head.extensions.insert(TokenRequest);
     if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
         value.set_sensitive(true);
     }

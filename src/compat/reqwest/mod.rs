@@ -53,6 +53,7 @@
 //! responses as well.
 
 mod peek;
+mod place;
 mod second;
 mod send;
 mod service;

@@ -1,6 +1,6 @@
 //! The second copy of a reqwest request.
 
-use ::reqwest::{Body, Request};
+use ::reqwest::{Body, Request, Url};
 
 use crate::{
     layer::Core,
@@ -39,6 +39,10 @@ impl Second {
     pub(super) fn hold(self) -> Result<Self, Replay> {
         self.followed.as_ref().map_or(Ok(()), Spare::hold)?;
         Ok(self)
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        self.request.url()
     }
 
     pub(super) fn into_request(mut self) -> Request {

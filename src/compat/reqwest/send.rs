@@ -2,9 +2,12 @@
 
 use std::{future::Future, mem, sync::Arc};
 
-use ::reqwest::{Request, Response, Url};
+use ::reqwest::{Request, Response};
 
-use super::second::{Second, without_body};
+use super::{
+    place::{find, is_told, origin_by, origin_of},
+    second::{Second, without_body},
+};
 use crate::{
     attach::{self, Admission},
     cell::{Cell, Generation, Snapshot},
@@ -14,7 +17,7 @@ use crate::{
     grpc::Patience,
     layer::Core,
     observe::Event,
-    provider::OriginIndex,
+    provider::{OriginIndex, Origins},
     replay::Replay,
 };
 
@@ -81,17 +84,18 @@ pub(in crate::compat) async fn send<C: Carrier>(
         })
     });
     match admission {
-        Admission::WithToken(origin) => send_with_token(core, origin, carrier, request).await,
+        Admission::WithToken(origin) => send_with_token(core, Some(origin), carrier, request).await,
+        Admission::AsItsTokenSays => send_with_token(core, None, carrier, request).await,
         Admission::Bare => carrier.carry(request).await,
         Admission::Refused(error) => Err(unserved::<C>(core, error)),
     }
 }
 
 /// Sends with the current token, waiting for one where there is none, and recovers once if it is
-/// refused.
+/// refused. Without an `origin`, the token says whether it may go there.
 async fn send_with_token<C: Carrier>(
     core: &Core,
-    origin: OriginIndex,
+    origin: Option<OriginIndex>,
     mut carrier: C,
     mut request: Request,
 ) -> Result<Response, C::Error> {
@@ -102,6 +106,14 @@ async fn send_with_token<C: Carrier>(
     let snapshot = snapshot.map_err(|error| unserved::<C>(core, error))?;
     let passed_on = pass_on(&patience, &mut request, cell);
     passed_on.map_err(|error| unserved::<C>(core, error))?;
+    let url = request.url();
+    let Some(origin) = origin.or_else(|| origin_by(core, &snapshot.origins, url)) else {
+        let error = || Error::origin(Some(url.scheme()), url.authority());
+        return match attach::undeclared(core.settings.admission, error) {
+            Admission::Refused(error) => Err(unserved::<C>(core, error)),
+            _ => carrier.carry(request).await,
+        };
+    };
     let second = Second::of(core, &mut request);
     attach::place(&snapshot.headers, request.headers_mut());
     let sent = Sent {
@@ -109,9 +121,11 @@ async fn send_with_token<C: Carrier>(
         generation: snapshot.generation,
         origin,
     };
+    // Nothing, for all but a few vendors.
+    let brought = snapshot.origins.clone();
     drop(snapshot);
     let mut response = carrier.carry(request).await?;
-    match sent.judge(&mut response) {
+    match sent.judge(&mut response, &brought) {
         Verdict::Accepted => {
             cell.accepted(sent.generation, sent.origin);
             Ok(response)
@@ -140,7 +154,7 @@ async fn send_with_token<C: Carrier>(
 /// and says why there is none, unless the request's time is over.
 async fn recover<C: Carrier>(
     sent: &Sent<'_>,
-    mut refused: Response,
+    refused: Response,
     mut carrier: C,
     second: Second,
     patience: &Patience,
@@ -154,13 +168,15 @@ async fn recover<C: Carrier>(
             session.tell(Event::NotReplayed { why: "out_of_time" });
             return Err(C::own(error));
         }
-        Err(error) => {
-            let why = Replay::NoNewerToken;
-            session.tell(Event::NotReplayed { why: why.as_str() });
-            why.mark(refused.extensions_mut());
-            refused.extensions_mut().insert(error);
-            return Ok(refused);
-        }
+        Err(error) => return Ok(without_newer(sent.core, refused, error)),
+    };
+    let profile = session.family().profile();
+    let url = second.url();
+    let find = |origins: &Origins| find(origins, url);
+    let Some(origin) = attach::origin_again(profile, sent.origin, &newer.origins, find) else {
+        // The newer token may not go where the older one could.
+        let error = Error::origin(Some(url.scheme()), url.authority());
+        return Ok(without_newer(sent.core, refused, error));
     };
     // Not before: the refusal is the answer as long as there is no better one.
     drop(refused);
@@ -170,11 +186,13 @@ async fn recover<C: Carrier>(
     session.tell(Event::Replayed);
     let again = Sent {
         generation: newer.generation,
+        origin,
         ..*sent
     };
+    let brought = newer.origins.clone();
     drop(newer);
     let mut response = carrier.carry(request).await?;
-    match again.judge(&mut response) {
+    match again.judge(&mut response, &brought) {
         Verdict::Accepted => cell.cured(again.generation, again.origin),
         Verdict::Silent => {}
         Verdict::Strayed => again.reject(),
@@ -187,6 +205,15 @@ async fn recover<C: Carrier>(
     }
     Replay::Replayed.mark(response.extensions_mut());
     Ok(response)
+}
+
+/// A refusal that is the answer, since there is no newer token for its request.
+fn without_newer(core: &Core, mut refused: Response, error: Error) -> Response {
+    let why = Replay::NoNewerToken;
+    core.session.tell(Event::NotReplayed { why: why.as_str() });
+    why.mark(refused.extensions_mut());
+    refused.extensions_mut().insert(error);
+    refused
 }
 
 fn unserved<C: Carrier>(core: &Core, error: Error) -> C::Error {
@@ -220,7 +247,7 @@ async fn usable(
         return Ok(snapshot);
     }
     // An exchange may be under way, and this may be its request.
-    if let Some(Admission::Refused(error)) = hidden(request) {
+    if let Some(Admission::Refused(error)) = hidden(core, request) {
         return Err(error);
     }
     if !snapshot.is_usable(now) {
@@ -232,23 +259,10 @@ async fn usable(
 
 /// What the extensions of `request` ask for. reqwest shows them on a request of the `http` crate
 /// only, so it takes a copy, which is too much for every request.
-fn hidden(request: &mut Request) -> Option<Admission> {
+fn hidden(core: &Core, request: &mut Request) -> Option<Admission> {
     let head = without_body(request, |_| ())?.0;
     let head = http::Request::try_from(head).ok()?;
-    attach::asked_for(head.extensions())
-}
-
-/// Which declared origin `url` is at. One without a host is at none: unlike a URI of the `http`
-/// crate, it never stands for the one peer of a connection.
-fn origin_of(core: &Core, url: &Url) -> Option<OriginIndex> {
-    let origins = &core.session.family().profile().origins;
-    origins.find_parts(url.scheme(), url.host_str()?, url.port_or_known_default())
-}
-
-/// Whether `url` is where a response came from, and not what reqwest makes up for one that was
-/// converted from the `http` crate's and never sent.
-fn is_told(url: &Url) -> bool {
-    url.as_str() != "http://no.url.provided.local/"
+    attach::asked_for(head.extensions(), core.settings.admission)
 }
 
 // === impl Sent ===
@@ -256,8 +270,15 @@ fn is_told(url: &Url) -> bool {
 impl Sent<'_> {
     /// Judges the response, and marks it where it came from elsewhere. A stranger's refusal is none
     /// of the token.
-    fn judge(&self, response: &mut Response) -> Verdict {
-        if is_told(response.url()) && origin_of(self.core, response.url()).is_none() {
+    fn judge(&self, response: &mut Response, brought: &Origins) -> Verdict {
+        let url = response.url();
+        let is_ours = || {
+            let declared = origin_of(self.core, url);
+            declared
+                .or_else(|| origin_by(self.core, brought, url))
+                .is_some()
+        };
+        if is_told(url) && !is_ours() {
             response.extensions_mut().insert(Strayed);
             return Verdict::Strayed;
         }
