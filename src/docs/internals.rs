@@ -36,6 +36,12 @@
 //! [`Refusal`](crate::provider::Refusal) of that status. Nothing else knows. One whose API says it in
 //! a body: by a layer of its own, `peek.rs`, which marks the response.
 //!
+//! *Where is a vendor handled that says with the token where its API is?* `Origins` of its profile say
+//! that some come with tokens; `attach.rs` then leaves a request to an undeclared origin to the snapshot
+//! that is put on it, and once more to the newer one where it is sent again.
+//!
+//! *Where do I fuzz a new parser?* With one line in `tests/fuzz/mod.rs` and a folder of seeds beside it.
+//!
 //! *Where does the body of another crate become one that can be sent twice?* In
 //! `replay/foreign.rs`, as an implementation of `Boxed`, and in one line of `replay/spare.rs`.
 //!
@@ -75,6 +81,9 @@
 //!
 //! # Where this differs from the first design
 //!
+//! - Token requests cannot pass through the layer that waits for them, and can through another one: they
+//!   say whose they are. So a token that is asked for with another session's needs no second way. Two
+//!   sessions that want each other's first wait until a caller's patience is over.
 //! - Sockets, TLS and reconnecting to Redis are ours; the redis crate has the protocol. Its own TLS
 //!   lets rustls choose between crypto providers, which panics where there are two, and its
 //!   connection manager keeps a connection whose other side has fallen silent. Its cluster client

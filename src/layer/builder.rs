@@ -103,7 +103,10 @@ impl<P: Provider> AuthLayerBuilder<P> {
 
     /// The client that token requests travel on, instead of the built-in one: any tower service
     /// over `http`, or an [`HttpTokenClient`] with limits of your own. Never the client that this
-    /// layer wraps: a token request that meets the layer is answered with an error.
+    /// layer wraps: a token request that meets the layer is answered with an error. One that *another*
+    /// layer wraps is fine: its session's token then goes onto the token requests of this one, to that
+    /// layer's origins. Where it is refused or there is none, this session's exchange fails as
+    /// *transient*, since that says nothing of its own credential.
     #[must_use]
     pub fn token_client(mut self, client: impl Into<HttpTokenClient>) -> Self {
         self.token_client = client.into();

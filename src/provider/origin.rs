@@ -31,6 +31,9 @@ pub struct Origin {
 /// [`send_bare_elsewhere`](crate::layer::AuthLayerBuilder::send_bare_elsewhere). A request whose URI
 /// is only a path gets the token: its inner service was built for one peer.
 ///
+/// A vendor may say with the token where its API is: see
+/// [`and_those_of_tokens`](Self::and_those_of_tokens).
+///
 /// ```
 /// use tower_reauth::provider::Origins;
 ///

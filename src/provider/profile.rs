@@ -112,7 +112,7 @@ impl Profile {
         self
     }
 
-    /// The origins that may see the token.
+    /// The origins that may see the token. Some may [come with it](Origins::and_those_of_tokens).
     #[must_use]
     pub fn origins(mut self, origins: impl Into<Origins>) -> Self {
         self.origins = origins.into();
