@@ -56,7 +56,7 @@ fn fleet_makes_one_exchange_for_each_lifetime_and_asks_the_store_once_for_each_r
         book.waited, REPLICAS as u64,
         "each for its first token only"
     );
-    assert_eq!(counters.turned_away, []);
+    assert!(counters.turned_away.is_empty());
     // What one process would do that calls as often.
     let latest = *due().end() + Duration::from_millis(NOW_AND_THEN.end) + A_TURN;
     let spans = counters.granted.windows(2).map(|it| it[1] - it[0]);
