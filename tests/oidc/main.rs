@@ -1,0 +1,15 @@
+//! Against a certified authorization server that nobody here wrote: see `support/oidc.rs`.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "these are tests"
+)]
+
+#[path = "../support/oidc.rs"]
+mod oidc;
+
+mod sessions;
