@@ -94,7 +94,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "service",
         ],
     ),
-    ("oauth2", &["provider", "token"]),
+    // `clock`: how old metadata are, when an assertion is signed.
+    ("oauth2", &["clock", "provider", "token"]),
     // `cell`: the one function that says when a lost refresh token may be sent again, the plan of a
     // token's life, and the trait by which seeds are handed over.
     ("store", &["cell", "clock", "observe", "provider", "token"]),

@@ -1,16 +1,20 @@
 //! How a client proves to a token endpoint who it is.
 
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::HeaderValue;
 
-use super::wire;
+#[cfg(feature = "jwt")]
+use super::jwt::PrivateKeyJwt;
+use super::{Assertion, form::Form, wire};
 use crate::{
+    clock::Moment,
     provider::{Credential, ProviderError},
     token::Secret,
 };
 
 /// The client's authentication: one method for each request (RFC 6749, section 2.3).
 ///
-/// `Debug` shows the method, not the secret.
+/// What it needs is looked up, or signed, for every request anew: a secret that is changed while the
+/// process runs is used from the next request on. `Debug` shows the method, not the secret.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientAuth {
@@ -20,25 +24,57 @@ pub enum ClientAuth {
     Basic(Credential),
     /// The secret in the body, for servers that do not.
     Post(Credential),
+    /// A JWT that somebody else signed for this client (RFC 7523, section 2.2), such as the token that
+    /// Kubernetes projects into a pod. No assertion is sent twice, unless whoever issues it hands out
+    /// the same one again.
+    Assertion(Assertion),
+    /// A JWT that is signed with the client's own key, for each request anew.
+    #[cfg(feature = "jwt")]
+    PrivateKeyJwt(Box<PrivateKeyJwt>),
+    /// The certificate of the TLS connection (RFC 8705, section 2): give its SHA-256
+    /// [thumbprint](crate::token_client::ClientCertificate::thumbprint), and the layer a
+    /// token client that shows it. Tokens are bound to the certificate, so the thumbprint is part of
+    /// the session's identity, and the client that the layer wraps has to show the same one (section
+    /// 3); that client is yours, and so is its certificate.
+    ///
+    /// Where the server's metadata names addresses of its own for such clients, those are used (section
+    /// 5).
+    Mtls(String),
 }
 
-/// The same with the secret as it is for one request.
-pub(super) enum ClientProof {
-    None,
-    Basic(Secret),
-    Post(Secret),
+/// What a proof is made for.
+pub(super) struct Occasion<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) token_endpoint: &'a str,
+    pub(super) issuer: Option<&'a str>,
+    pub(super) now: Moment,
 }
 
 // === impl ClientAuth ===
 
 impl ClientAuth {
-    /// Looks the secret up.
-    pub(super) fn proof(&self) -> Result<ClientProof, ProviderError> {
-        Ok(match self {
-            Self::None => ClientProof::None,
-            Self::Basic(secret) => ClientProof::Basic(secret.look_up()?),
-            Self::Post(secret) => ClientProof::Post(secret.look_up()?),
-        })
+    /// Adds to a request's parameters what it needs there. Gives what goes into `Authorization`.
+    pub(super) fn add_to<'a>(
+        &self,
+        form: &mut Form<'a>,
+        occasion: &Occasion<'a>,
+    ) -> Result<Option<HeaderValue>, ProviderError> {
+        let id = occasion.client_id;
+        if let Self::Basic(secret) = self {
+            return wire::basic(id, &secret.look_up()?).map(Some);
+        }
+        if !id.is_empty() {
+            form.push("client_id", id);
+        }
+        match self {
+            Self::None | Self::Basic(_) => {}
+            Self::Post(secret) => form.push_secret("client_secret", secret.look_up()?),
+            Self::Assertion(assertion) => push_assertion(form, assertion.at(occasion.now)?),
+            #[cfg(feature = "jwt")]
+            Self::PrivateKeyJwt(key) => push_assertion(form, key.sign(occasion)?),
+            Self::Mtls(thumbprint) => check_mtls(id, thumbprint)?,
+        }
+        Ok(None)
     }
 
     /// Whether a parameter of this name would be a second method beside it.
@@ -46,31 +82,53 @@ impl ClientAuth {
         let is_none = matches!(self, Self::None);
         !is_none && (name == "client_secret" || name.starts_with("client_assertion"))
     }
-}
 
-// === impl ClientProof ===
+    pub(super) fn is_mtls(&self) -> bool {
+        matches!(self, Self::Mtls(_))
+    }
 
-impl ClientProof {
-    /// What it adds to the form.
-    pub(super) fn parameters<'a>(&'a self, client_id: &'a str) -> Vec<(&'a str, &'a str)> {
+    /// What tokens are bound to.
+    pub(super) fn binding(&self) -> &str {
         match self {
-            Self::None => vec![("client_id", client_id)],
-            Self::Basic(_) => Vec::new(),
-            Self::Post(secret) => {
-                vec![("client_id", client_id), ("client_secret", secret.expose())]
-            }
+            Self::Mtls(thumbprint) => thumbprint,
+            _ => "",
         }
-    }
-
-    /// Adds to the headers what it needs there.
-    pub(super) fn put_header(
-        &self,
-        client_id: &str,
-        headers: &mut HeaderMap,
-    ) -> Result<(), ProviderError> {
-        if let Self::Basic(secret) = self {
-            headers.insert(AUTHORIZATION, wire::basic(client_id, secret)?);
-        }
-        Ok(())
     }
 }
+
+impl<C: Into<Credential>> From<C> for ClientAuth {
+    /// A secret, in `Authorization: Basic`.
+    fn from(secret: C) -> Self {
+        Self::Basic(secret.into())
+    }
+}
+
+#[cfg(feature = "jwt")]
+impl From<PrivateKeyJwt> for ClientAuth {
+    fn from(key: PrivateKeyJwt) -> Self {
+        Self::PrivateKeyJwt(Box::new(key))
+    }
+}
+
+fn push_assertion(form: &mut Form<'_>, assertion: Secret) {
+    form.push("client_assertion_type", ASSERTION_TYPE);
+    form.push_secret("client_assertion", assertion);
+}
+
+fn check_mtls(client_id: &str, thumbprint: &str) -> Result<(), ProviderError> {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if thumbprint.len() != 43 || !thumbprint.bytes().all(is_base64url) {
+        return Err(ProviderError::misconfigured(
+            "the certificate's thumbprint is not a SHA-256 digest in base64url: \
+             take that of `ClientCertificate::thumbprint`",
+        ));
+    }
+    if client_id.is_empty() {
+        return Err(ProviderError::misconfigured(
+            "a client with a certificate has to name itself: set its id",
+        ));
+    }
+    Ok(())
+}
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

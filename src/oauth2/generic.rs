@@ -1,16 +1,10 @@
 //! The provider for any server that keeps to the standard.
 
-use bytes::Bytes;
-use http::Request;
-
-use super::{
-    ClientAuth, client_credentials, refresh_token, revocation,
-    wire::{self, Endpoint, Grant, Names},
-};
+use super::{ClientAuth, Server, grant::Grant, revocation, wire::Endpoint};
 use crate::{
     provider::{
         Exchange, LostReply, Origins, Placement, Profile, Provider, ProviderError, Rotation,
-        SessionParts, TokenReply,
+        SessionParts,
     },
     token::{Secret, Token},
 };
@@ -22,33 +16,44 @@ use crate::{
 /// is a *misconfigured* error of each exchange, raised before anything is sent.
 #[derive(Clone, Debug)]
 pub struct OAuth2 {
-    endpoint: Endpoint,
+    pub(super) server: Server,
     pub(super) revocation: Option<Endpoint>,
+    pub(super) device: Option<Endpoint>,
     pub(super) client_id: String,
     pub(super) client_auth: ClientAuth,
-    grant: Grant,
-    scope: String,
+    pub(super) grant: Grant,
+    pub(super) scope: String,
+    pub(super) resources: Vec<String>,
     /// No secrets, but nobody knows that: they are not shown either.
-    extra: Vec<(String, Secret)>,
-    server_errors_are_transient: bool,
-    profile: Profile,
+    pub(super) extra: Vec<(String, Secret)>,
+    pub(super) server_errors_are_transient: bool,
+    pub(super) profile: Profile,
 }
 
 // === impl OAuth2 ===
 
 impl OAuth2 {
-    pub(super) fn new(token_endpoint: &str, client_id: String, grant: Grant) -> Self {
+    pub(super) fn new(server: Server, client_id: String, grant: Grant) -> Self {
         Self {
-            endpoint: Endpoint::whole(token_endpoint),
+            server,
             revocation: None,
+            device: None,
             client_id,
             client_auth: ClientAuth::None,
             grant,
             scope: String::new(),
+            resources: Vec::new(),
             extra: Vec::new(),
             server_errors_are_transient: false,
             profile: Profile::new("oauth2"),
         }
+    }
+
+    /// The client's id, for grants that need none by themselves.
+    #[must_use]
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = client_id.into();
+        self
     }
 
     /// How the client proves who it is.
@@ -72,9 +77,24 @@ impl OAuth2 {
         self
     }
 
-    /// One more parameter of the token request, such as `audience`, `resource` or what a vendor
-    /// asks for beside the standard. It becomes a part of the session's identity, so it is no place
-    /// for a secret; one that is named twice, or is sent anyway, is refused (RFC 6749, section 3.2).
+    /// The resources that the token is for (RFC 8707): absolute URIs without a fragment. They are
+    /// named in every token request, also when a token is refreshed, and in the authorization request
+    /// of a login. One that is none is a *misconfigured* error of each exchange. A token for one
+    /// resource is another token than that for the next, so they are part of the session's identity.
+    #[must_use]
+    pub fn resource<I>(mut self, resources: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.resources = resources.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// One more parameter of the token request, such as `audience` or what a vendor asks for beside
+    /// the standard. It becomes a part of the session's identity, so it is no place for a secret; one
+    /// that is named twice, or is sent anyway, is refused (RFC 6749, section 3.2), except for
+    /// `audience` and `resource`, which may be repeated (RFC 8693, section 2.1).
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.extra.push((name.into(), Secret::from(value.into())));
@@ -107,6 +127,9 @@ impl OAuth2 {
 
     /// Says that this server has spent nothing when it answers with a 5xx: the exchange can simply
     /// be made again. Without it such an answer is an unknown outcome.
+    ///
+    /// Where somebody waits for the token, the same exchange asks up to four times more, after 100,
+    /// 200, 400 and 800 ms, unless the server names a time of its own.
     #[must_use]
     pub fn server_errors_are_transient(mut self) -> Self {
         self.server_errors_are_transient = true;
@@ -128,53 +151,6 @@ impl OAuth2 {
         self
     }
 
-    fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
-        wire::check_placement(&self.profile.placement)?;
-        let proof = self.client_auth.proof()?;
-        let mut parameters = match self.grant {
-            Grant::ClientCredentials => client_credentials::parameters(),
-            Grant::RefreshToken => refresh_token::parameters(exchange)?,
-        };
-        parameters.extend(proof.parameters(&self.client_id));
-        if !self.scope.is_empty() {
-            parameters.push(("scope", &self.scope));
-        }
-        for (name, value) in &self.extra {
-            if self.client_auth.excludes(name) {
-                return Err(ProviderError::misconfigured(
-                    "the client would authenticate in two ways at once: \
-                     name one with `.client_auth(..)`, and none with `.extra(..)`",
-                ));
-            }
-            parameters.push((name, value.expose()));
-        }
-        let mut request = wire::post_form(self.endpoint.uri("")?, &parameters)?;
-        proof.put_header(&self.client_id, request.headers_mut())?;
-        Ok(request)
-    }
-
-    fn read(&self, reply: &TokenReply) -> Result<Token, ProviderError> {
-        if self.server_errors_are_transient
-            && reply.is_complete()
-            && reply.status().is_server_error()
-        {
-            return Err(
-                ProviderError::transient("the server failed before it did anything")
-                    .retry_after(reply.retry_after())
-                    .status(reply.status())
-                    .vendor_text(reply.body()),
-            );
-        }
-        let names = match self.grant {
-            Grant::ClientCredentials => Names {
-                refresh: None,
-                ..NAMES
-            },
-            Grant::RefreshToken => NAMES,
-        };
-        wire::oauth_token(reply, &names, self.grant)
-    }
-
     fn identity(&self) -> SessionParts {
         let extra = || {
             self.extra
@@ -189,15 +165,15 @@ impl OAuth2 {
         SessionParts {
             namespace: String::new(),
             vendor: self.profile.parts.vendor.clone(),
-            base_url: self.endpoint.url().to_owned(),
+            base_url: self.server.url().to_owned(),
             client: self.client_id.clone(),
             account: form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(others)
                 .finish(),
             scope: self.scope.clone(),
-            resource: named("resource"),
+            resource: [self.resources.clone(), named("resource")].concat(),
             audience: named("audience"),
-            binding: String::new(),
+            binding: self.client_auth.binding().to_owned(),
             session_key: String::new(),
         }
     }
@@ -205,14 +181,11 @@ impl OAuth2 {
 
 impl Provider for OAuth2 {
     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
-        let request = self.request(&exchange)?;
-        let reply = exchange.client().send(request).await?;
-        self.read(&reply)
+        self.exchange(&exchange).await
     }
 
     async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
-        let request = self.revocation_request(&exchange)?;
-        let reply = exchange.client().send(request).await?;
+        let reply = self.ask_to_revoke(&exchange).await?;
         revocation::read(&reply)
     }
 
@@ -220,14 +193,3 @@ impl Provider for OAuth2 {
         self.profile.clone().identity(self.identity())
     }
 }
-
-/// RFC 6749, section 5.1. The lifetime of refresh tokens is not in it; GitHub and Keycloak each
-/// have a name for it that others took up.
-const NAMES: Names = Names {
-    access: "access_token",
-    refresh: Some("refresh_token"),
-    lifetime: Some("expires_in"),
-    refresh_lifetimes: &["refresh_token_expires_in", "refresh_expires_in"],
-    token_type: Some("token_type"),
-    scope: Some("scope"),
-};

@@ -138,12 +138,16 @@ impl Canned {
     }
 
     pub(crate) fn reply(&self) -> TokenReply {
+        self.reply_at(SENT_AT)
+    }
+
+    pub(crate) fn reply_at(&self, at: Moment) -> TokenReply {
         let mut response = Response::new(());
         *response.status_mut() = self.status.try_into().expect("a status");
         response.headers_mut().extend(self.headers.iter().cloned());
         let (head, ()) = response.into_parts();
         let body = Zeroizing::new(self.body.clone());
-        TokenReply::new(head, body, self.complete, (SENT_AT, SENT_AT))
+        TokenReply::new(head, body, self.complete, (at, at))
     }
 }
 
@@ -203,7 +207,7 @@ impl Clock for Stopped {
 }
 
 /// The adapters wait for nothing but the transport, and this one does not let them wait.
-fn at_once<F: Future>(future: F) -> F::Output {
+pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("an exchange waits for something else than its reply"),

@@ -25,11 +25,26 @@
 //! - An error code in a 5xx is no verdict: whether the refresh token was spent is not known. See
 //!   [`OAuth2::server_errors_are_transient`] for servers that are better than that.
 
+mod asking;
+mod assertion;
+mod authorization_code;
+mod callback;
 mod client_auth;
 mod client_credentials;
+mod device;
+mod form;
 mod generic;
+mod grant;
+#[cfg(feature = "jwt")]
+mod jwt;
+mod jwt_bearer;
+mod metadata;
+mod pkce;
+mod random;
 mod refresh_token;
 mod revocation;
+mod server;
+mod token_exchange;
 pub(crate) mod wire;
 
 #[cfg(test)]
@@ -37,4 +52,14 @@ pub(crate) mod harness;
 #[cfg(test)]
 mod tests;
 
-pub use self::{client_auth::ClientAuth, generic::OAuth2};
+#[cfg(feature = "jwt")]
+pub use self::jwt::{Algorithm, Audience, PrivateKeyJwt, SigningKey, Statement};
+pub use self::{
+    assertion::Assertion,
+    authorization_code::{Authorization, PendingLogin},
+    client_auth::ClientAuth,
+    device::DevicePrompt,
+    generic::OAuth2,
+    server::Server,
+    token_exchange::Subject,
+};

@@ -1,6 +1,6 @@
 //! The refresh token grant (RFC 6749, section 6).
 
-use super::{OAuth2, wire::Grant};
+use super::{OAuth2, Server, form::Form, grant::Grant};
 use crate::provider::{Exchange, ProviderError};
 
 impl OAuth2 {
@@ -10,20 +10,16 @@ impl OAuth2 {
     /// server may send a new refresh token with every reply or with none
     /// ([`Rotation::May`](crate::provider::Rotation::May)); if more is known, say so with
     /// [`rotation`](Self::rotation).
+    ///
+    /// Where there is no seed yet, [`authorization`](Self::authorization) and
+    /// [`device_login`](Self::device_login) get one from a person.
     #[must_use]
-    pub fn refresh_token(token_endpoint: impl AsRef<str>, client_id: impl Into<String>) -> Self {
-        Self::new(
-            token_endpoint.as_ref(),
-            client_id.into(),
-            Grant::RefreshToken,
-        )
+    pub fn refresh_token(server: impl Into<Server>, client_id: impl Into<String>) -> Self {
+        Self::new(server.into(), client_id.into(), Grant::RefreshToken)
     }
 }
 
-pub(super) fn parameters(exchange: &Exchange) -> Result<Vec<(&str, &str)>, ProviderError> {
+pub(super) fn form(exchange: &Exchange) -> Result<Form<'_>, ProviderError> {
     let refresh_token = exchange.refresh_token()?;
-    Ok(vec![
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token.expose()),
-    ])
+    Ok(Form::of("refresh_token").with("refresh_token", refresh_token.expose()))
 }

@@ -1,10 +1,10 @@
 //! The end of a session, told to the server (RFC 7009).
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::StatusCode;
 
 use super::{
     OAuth2,
+    form::Form,
     wire::{self, Endpoint, Grant},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 
 impl OAuth2 {
     /// Where [`AuthHandle::revoke`](crate::handle::AuthHandle::revoke) has tokens revoked (RFC 7009,
-    /// section 2). It is sent the refresh token, with which the server should let the session's
+    /// section 2), where that is not in the server's metadata. It is sent the refresh token, with which the server should let the session's
     /// access tokens go, or the access token where there is no other.
     #[must_use]
     pub fn revocation_endpoint(mut self, url: impl AsRef<str>) -> Self {
@@ -22,16 +22,10 @@ impl OAuth2 {
         self
     }
 
-    pub(super) fn revocation_request(
+    pub(super) async fn ask_to_revoke(
         &self,
         exchange: &Exchange,
-    ) -> Result<Request<Bytes>, ProviderError> {
-        let endpoint = self.revocation.as_ref().ok_or_else(|| {
-            ProviderError::misconfigured(
-                "no revocation endpoint is set: name it with `.revocation_endpoint(..)`, \
-                 if the server has one",
-            )
-        })?;
+    ) -> Result<TokenReply, ProviderError> {
         let last = exchange.last();
         let refresh = last.and_then(Token::refresh_token);
         let (token, hint) = match (refresh, last.and_then(Token::access_token)) {
@@ -39,12 +33,21 @@ impl OAuth2 {
             (None, Some(access)) => (access, "access_token"),
             (None, None) => return Err(ProviderError::refused("there is no token to revoke")),
         };
-        let proof = self.client_auth.proof()?;
-        let mut parameters = vec![("token", token.expose()), ("token_type_hint", hint)];
-        parameters.extend(proof.parameters(&self.client_id));
-        let mut request = wire::post_form(endpoint.uri("")?, &parameters)?;
-        proof.put_header(&self.client_id, request.headers_mut())?;
-        Ok(request)
+        let client = exchange.client();
+        let mtls = self.client_auth.is_mtls();
+        let endpoints = self.server.endpoints(client, mtls).await?;
+        let endpoint = self.revocation.as_ref().or(endpoints.revocation.as_ref());
+        let endpoint = endpoint.ok_or_else(|| {
+            ProviderError::misconfigured(
+                "no revocation endpoint is set: name it with `.revocation_endpoint(..)`, \
+                 if the server has one",
+            )
+        })?;
+        let form = Form::default()
+            .with("token", token.expose())
+            .with("token_type_hint", hint);
+        let request = self.post(client, endpoint, form, &endpoints)?;
+        client.send(request).await
     }
 }
 

@@ -1,3 +1,10 @@
+mod asking;
+mod assertions;
+mod device;
+mod logins;
+mod metadata;
+mod stage;
+
 use std::{
     sync::{
         Arc,
@@ -72,7 +79,7 @@ fn a_refresh_is_a_form_with_the_client_in_it() {
     assert!(!request.headers().contains_key(AUTHORIZATION));
     assert_eq!(
         request.body(),
-        "grant_type=refresh_token&refresh_token=canary%2Fold&client_id=client+id&scope=a+b&audience=api"
+        "grant_type=refresh_token&refresh_token=canary%2Fold&scope=a+b&audience=api&client_id=client+id"
     );
 }
 

@@ -109,6 +109,11 @@ impl TokenClient {
         self.transport.send(request, &self.clock).await
     }
 
+    /// Waits, by the clock that this session goes by.
+    pub(crate) async fn pause(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
+    }
+
     /// What time it is for this session.
     #[must_use]
     pub fn now(&self) -> Moment {

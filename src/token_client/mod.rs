@@ -96,8 +96,8 @@ use self::builtin::Builtin as Standard;
 use self::missing::Missing as Standard;
 use self::stack::{Around, Stack};
 use crate::{
-    clock::Clock,
-    provider::{SendFuture, Transport},
+    clock::{Clock, SystemClock},
+    provider::{SendFuture, TokenClient, Transport},
 };
 
 /// An HTTP client for token requests, with its limits. Cheap to clone.
@@ -163,6 +163,19 @@ impl HttpTokenClient {
     pub fn max_reply_bytes(mut self, limit: usize) -> Self {
         self.limits.max_reply_bytes = limit;
         self
+    }
+
+    /// This client as providers get it, on the system's clock, for what an application asks a server
+    /// by itself: [a login](crate::oauth2::OAuth2::authorization), for instance.
+    #[must_use]
+    pub fn handle(self) -> TokenClient {
+        self.handle_on(SystemClock)
+    }
+
+    /// The same on another clock.
+    #[must_use]
+    pub fn handle_on(self, clock: impl Clock) -> TokenClient {
+        TokenClient::new(self.into_transport(), Arc::new(clock))
     }
 
     pub(crate) fn into_transport(self) -> Arc<dyn Transport> {

@@ -12,4 +12,5 @@
 #[path = "../support/oidc.rs"]
 mod oidc;
 
+mod rotations;
 mod sessions;

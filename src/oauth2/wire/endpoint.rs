@@ -36,6 +36,24 @@ impl Endpoint {
         )
     }
 
+    /// A whole URL that a browser is sent to (RFC 6749, section 3.1).
+    pub(crate) fn authorization(url: &str) -> Self {
+        Self::new(
+            url,
+            &['#'],
+            "the authorization endpoint is not a URL such as \"https://id.example.com/authorize\"",
+        )
+    }
+
+    /// A whole URL that logins on another device begin at (RFC 8628, section 3.1).
+    pub(crate) fn device(url: &str) -> Self {
+        Self::new(
+            url,
+            &['#'],
+            "the device authorization endpoint is not a URL such as \"https://id.example.com/device\"",
+        )
+    }
+
     /// The part of a URL that paths are appended to.
     pub(crate) fn base(url: &str) -> Self {
         let url = url.trim_end_matches('/');

@@ -13,6 +13,10 @@ pub(crate) enum Grant {
     RefreshToken,
     /// The client's own credentials (section 4.4), which a person configured.
     ClientCredentials,
+    /// A code (section 4.1.3; RFC 8628) that a person's login made a moment ago.
+    Login,
+    /// An assertion (RFC 7523) or another token (RFC 8693), which comes from elsewhere.
+    Assertion,
 }
 
 /// The token in a reply of an OAuth 2.0 token endpoint.
@@ -80,6 +84,13 @@ fn known_code(code: &str, grant: Grant) -> Option<ProviderError> {
     let error = match (code, grant) {
         ("invalid_grant", Grant::RefreshToken) => ProviderError::refused(
             "the refresh token is no longer good, or belongs to another client: log in again",
+        ),
+        ("invalid_grant", Grant::Login) => ProviderError::refused(
+            "the code of this login is no longer good, or belongs to another client: begin anew",
+        ),
+        ("invalid_grant", Grant::Assertion) => ProviderError::misconfigured(
+            "the token endpoint refuses the assertion: check its issuer, its audience, its times, \
+             and whether its key is known there",
         ),
         ("temporarily_unavailable" | "server_error" | "slow_down", _) => {
             ProviderError::transient("the token endpoint asks to try again later")

@@ -18,13 +18,15 @@ use crate::{
 ///
 /// # Errors
 ///
-/// *Misconfigured*, where one is named twice (RFC 6749, section 3.2).
+/// *Misconfigured*, where one is named twice (RFC 6749, section 3.2) that may not be (RFC 8693,
+/// section 2.1; RFC 8707, section 2).
 pub(crate) fn post_form(
     uri: Uri,
     parameters: &[(&str, &str)],
 ) -> Result<Request<Bytes>, ProviderError> {
     for (index, (name, _)) in parameters.iter().enumerate() {
-        if parameters[..index].iter().any(|(other, _)| other == name) {
+        let may_repeat = matches!(*name, "audience" | "resource");
+        if !may_repeat && parameters[..index].iter().any(|(other, _)| other == name) {
             return Err(ProviderError::misconfigured(format!(
                 "the token request would hold the parameter {name:?} twice: \
                  do not add what the provider sends by itself"

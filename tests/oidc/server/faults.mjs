@@ -8,6 +8,7 @@ export class Faults {
     token_503_next: 0, // this many of the next token requests get it whatever the rate
     api_delay_ms: 0, // each call waits up to so long before it is looked at
     token_delay_ms: 0,
+    access_ttl: 3600, // how long access tokens live, in seconds
     api_nonce_ms: 1000, // the API's DPoP nonce changes so often; the one before is still taken
     seed: 1,
   };

@@ -46,7 +46,7 @@ const tlsPort = tls && await listen(tls);
 const issuer = `http://127.0.0.1:${port}`;
 const store = new Store();
 const faults = new Faults();
-const settings = await configuration({ tlsPort, store });
+const settings = await configuration({ tlsPort, store, faults });
 const provider = new Provider(issuer, settings.provider);
 // Every test starts many requests; what goes wrong is in the answers.
 provider.on('server_error', (_ctx, error) => console.error(error));

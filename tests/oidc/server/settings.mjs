@@ -8,8 +8,8 @@
 // | dpop, dpop-service | nothing; SECRET by Basic | bound tokens; nonces required at both ends |
 // | mtls | a certificate with DNS name client.example | client credentials, sessions, over TLS |
 //
-// Refresh tokens rotate, and one that comes twice ends its grant. Access tokens live an hour, or 20
-// seconds for scope `short`. They are opaque, unless resource JWT_RESOURCE is asked for.
+// Refresh tokens rotate, and one that comes twice ends its grant. Access tokens live for an hour, or as
+// /admin/faults says. They are opaque, unless resource JWT_RESOURCE is asked for.
 import { X509Certificate, generateKeyPairSync } from 'node:crypto';
 
 // Has to be form-encoded before it is sent as Basic.
@@ -18,7 +18,7 @@ export const JWT_RESOURCE = 'https://jwt.api.example';
 export const OPAQUE_RESOURCE = 'https://opaque.api.example/v1';
 
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
-const SCOPE = 'openid offline_access read write short';
+const SCOPE = 'openid offline_access read write';
 
 const session = {
   grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
@@ -28,7 +28,7 @@ const session = {
   scope: SCOPE,
 };
 
-export async function configuration({ tlsPort, store }) {
+export async function configuration({ tlsPort, store, faults }) {
   const ec = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const own = { ...ec().privateKey.export({ format: 'jwk' }), kid: 'own', alg: 'ES256', use: 'sig' };
   const { d: _secret, ...ownPublic } = own;
@@ -42,7 +42,7 @@ export async function configuration({ tlsPort, store }) {
   return {
     publicKeys: { keys: [ownPublic] },
     privateKeys: Object.fromEntries(Object.entries(pairs).map(([id, pair]) => [id, pem(pair)])),
-    provider: provider({ tlsPort, store, own }),
+    provider: provider({ tlsPort, store, faults, own }),
   };
 }
 
@@ -93,18 +93,18 @@ function clients(pairs, tlsPort) {
   return all;
 }
 
-function provider({ tlsPort, store, own }) {
+function provider({ tlsPort, store, faults, own }) {
   const certificate = (ctx) => {
     const raw = ctx.socket.getPeerCertificate?.().raw;
     return raw && new X509Certificate(raw);
   };
-  const lifetime = (_ctx, token) => (token.scope?.split(' ').includes('short') ? 20 : 3600);
+  const lifetime = () => faults.rates.access_ttl;
   return {
     adapter: store.adapter,
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     jwks: { keys: [own] },
     cookies: { keys: ['not a secret: this server lives for one test'] },
-    scopes: ['openid', 'offline_access', 'read', 'write', 'short'],
+    scopes: ['openid', 'offline_access', 'read', 'write'],
     clientAuthMethods: [
       'none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt',
       ...(tlsPort === undefined ? [] : ['tls_client_auth']),
