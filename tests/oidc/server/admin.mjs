@@ -82,7 +82,7 @@ export function admin({ provider, store, faults, settings }) {
     const query = new URL(request.url, 'http://localhost').searchParams;
     let answer;
     if (request.method === 'GET') {
-      answer = { state: () => state(query.get('grant_id')), keys: () => settings.privateKeys }[name]?.();
+      answer = { state: () => state(query.get('grant_id')), keys: settings.privateKeys }[name]?.();
     } else {
       const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
       answer = await action?.(JSON.parse(await read(request)));

@@ -24,6 +24,10 @@ import { Faults } from './faults.mjs';
 import { configuration } from './settings.mjs';
 import { Store } from './store.mjs';
 
+// The one line on standard output is the ports; nobody reads it after that.
+console.log = console.error;
+console.info = console.error;
+
 const [folder, tlsFolder] = process.argv.slice(2);
 const load = (name, main) => import(pathToFileURL(join(resolve(folder), 'node_modules', name, main)));
 const { default: Provider } = await load('oidc-provider', 'lib/index.js');
@@ -62,8 +66,11 @@ async function serve(request, response) {
   if (pathname.startsWith('/api')) return serveApi(request, response, pathname);
   if (pathname.startsWith('/interaction/')) {
     // Whoever comes is Alice, and agrees to everything.
-    await provider.interactionDetails(request, response);
-    return provider.interactionFinished(request, response, { login: { accountId: 'alice' } });
+    const { prompt } = await provider.interactionDetails(request, response);
+    const result = prompt.name === 'login' ? { login: { accountId: 'alice' } } : { consent: {} };
+    return provider.interactionFinished(request, response, result, {
+      mergeWithLastSubmission: true,
+    });
   }
   if (pathname === '/token' && await faults.atToken(response)) return undefined;
   return serveOidc(request, response);
@@ -79,4 +86,4 @@ for (const server of [plain, tls]) {
 }
 
 process.stdin.on('end', () => process.exit(0)).resume();
-console.log(JSON.stringify({ port, tls_port: tlsPort ?? null }));
+process.stdout.write(`${JSON.stringify({ port, tls_port: tlsPort ?? null })}\n`);

@@ -32,21 +32,27 @@ export async function configuration({ tlsPort, store, faults }) {
   const ec = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const own = { ...ec().privateKey.export({ format: 'jwk' }), kid: 'own', alg: 'ES256', use: 'sig' };
   const { d: _secret, ...ownPublic } = own;
-  const pairs = {
-    'jwt-es256': ['ES256', ec()],
-    'jwt-rs256': ['RS256', generateKeyPairSync('rsa', { modulusLength: 2048 })],
-    'jwt-eddsa': ['Ed25519', generateKeyPairSync('ed25519')],
+  for (const client of clients(tlsPort)) store.set('Client', client.client_id, client);
+  let privateKeys;
+  // Made when they are asked for: one for RSA takes a while. Their clients are known from then on.
+  const sign = () => {
+    const pairs = {
+      'jwt-es256': ['ES256', ec()],
+      'jwt-rs256': ['RS256', generateKeyPairSync('rsa', { modulusLength: 2048 })],
+      'jwt-eddsa': ['EdDSA', generateKeyPairSync('ed25519')],
+    };
+    for (const client of signing(pairs)) store.set('Client', client.client_id, client);
+    const pem = ([, { privateKey }]) => privateKey.export({ format: 'pem', type: 'pkcs8' });
+    return Object.fromEntries(Object.entries(pairs).map(([id, pair]) => [id, pem(pair)]));
   };
-  for (const client of clients(pairs, tlsPort)) store.set('Client', client.client_id, client);
-  const pem = ([, { privateKey }]) => privateKey.export({ format: 'pem', type: 'pkcs8' });
   return {
     publicKeys: { keys: [ownPublic] },
-    privateKeys: Object.fromEntries(Object.entries(pairs).map(([id, pair]) => [id, pem(pair)])),
+    privateKeys: () => (privateKeys ??= sign()),
     provider: provider({ tlsPort, store, faults, own }),
   };
 }
 
-function clients(pairs, tlsPort) {
+function clients(tlsPort) {
   const secret = { client_secret: SECRET };
   const all = [
     { client_id: 'basic', token_endpoint_auth_method: 'client_secret_basic', ...secret, ...session },
@@ -72,15 +78,6 @@ function clients(pairs, tlsPort) {
       ...session,
     },
   ];
-  for (const [id, [alg, { publicKey }]] of Object.entries(pairs)) {
-    all.push({
-      client_id: id,
-      token_endpoint_auth_method: 'private_key_jwt',
-      token_endpoint_auth_signing_alg: alg === 'Ed25519' ? 'EdDSA' : alg,
-      jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), use: 'sig' }] },
-      ...session,
-    });
-  }
   if (tlsPort !== undefined) {
     all.push({
       client_id: 'mtls',
@@ -91,6 +88,16 @@ function clients(pairs, tlsPort) {
     });
   }
   return all;
+}
+
+function signing(pairs) {
+  return Object.entries(pairs).map(([id, [alg, { publicKey }]]) => ({
+    client_id: id,
+    token_endpoint_auth_method: 'private_key_jwt',
+    token_endpoint_auth_signing_alg: alg,
+    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), use: 'sig' }] },
+    ...session,
+  }));
 }
 
 function provider({ tlsPort, store, faults, own }) {
@@ -122,6 +129,10 @@ function provider({ tlsPort, store, faults, own }) {
       RefreshToken: () => 14 * 86400,
       Grant: () => 14 * 86400,
       DeviceCode: () => 600,
+      AuthorizationCode: () => 60,
+      Interaction: () => 600,
+      Session: () => 86400,
+      IdToken: () => 3600,
     },
     findAccount: (_ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
