@@ -31,9 +31,8 @@ pub enum ClientAuth {
     /// A JWT that is signed with the client's own key, for each request anew.
     #[cfg(feature = "jwt")]
     PrivateKeyJwt(Box<PrivateKeyJwt>),
-    /// The certificate of the TLS connection (RFC 8705, section 2): give its SHA-256
-    /// [thumbprint](crate::token_client::ClientCertificate::thumbprint), and the layer a
-    /// token client that shows it. Tokens are bound to the certificate, so the thumbprint is part of
+    /// The certificate of the TLS connection (RFC 8705, section 2): give its SHA-256 thumbprint, and
+    /// the layer a token client that shows it, such as that of `token_client::ClientCertificate`. Tokens are bound to the certificate, so the thumbprint is part of
     /// the session's identity, and the client that the layer wraps has to show the same one (section
     /// 3); that client is yours, and so is its certificate.
     ///

@@ -8,12 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use http::Request;
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnectorBuilder, builderstates::WantsSchemes};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::crypto::ring;
+use rustls::{ClientConfig, crypto::ring};
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 
 use super::{
@@ -57,22 +57,29 @@ impl Stack for Builtin {
 }
 
 fn build() -> Result<Arc<dyn Stack>, rustls::Error> {
+    // Named, because a process may have two providers compiled in and rustls then picks none.
+    let tls =
+        HttpsConnectorBuilder::new().with_provider_and_webpki_roots(ring::default_provider())?;
+    Ok(connected(tls))
+}
+
+/// The same client over TLS of another kind.
+pub(super) fn over(tls: ClientConfig) -> Arc<dyn Stack> {
+    connected(HttpsConnectorBuilder::new().with_tls_config(tls))
+}
+
+fn connected(tls: HttpsConnectorBuilder<WantsSchemes>) -> Arc<dyn Stack> {
     let mut tcp = HttpConnector::new();
     // The scheme was checked before; the connector sees https, too.
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_LIMIT));
-    // Named, because a process may have two providers compiled in and rustls then picks none.
-    let tls = HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(ring::default_provider())?
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
+    let tls = tls.https_or_http().enable_http1().wrap_connector(tcp);
     let connector = ServiceBuilder::new().timeout(CONNECT_LIMIT).service(tls);
     // A stale connection is a lost reply, and so is a silent second try.
     let client = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)
         .retry_canceled_requests(false)
         .build::<_, Body>(BoxCloneSyncService::new(connector));
-    Ok(Arc::new(Around::new(client)))
+    Arc::new(Around::new(client))
 }

@@ -35,30 +35,21 @@
 //! better than these rules what a failure means, its error is a
 //! [`ProviderError`](crate::provider::ProviderError), which is passed on.
 //!
-//! A corporate CA, for example; without feature `https` this is also the way to have a client at all:
+//! # TLS of your own
+//!
+//! A corporate CA, for example, or a certificate that the client shows, is a setting of the built-in
+//! client: [`HttpTokenClient::with_tls`].
 //!
 //! ```no_run
-//! use hyper_rustls::HttpsConnectorBuilder;
-//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-//! # #[cfg(feature = "https")]
-//! use rustls::{ClientConfig, RootCertStore, pki_types::{CertificateDer, pem::PemObject}};
-//! use tower_reauth::{AuthLayer, BoxError, vendor::VmwareCsp};
-//!
 //! # #[cfg(not(feature = "https"))]
 //! # fn main() {}
 //! # #[cfg(feature = "https")]
-//! # fn main() -> Result<(), BoxError> {
-//! let mut roots = RootCertStore::empty();
-//! roots.add(CertificateDer::from_pem_file("corporate-ca.pem")?)?;
-//! let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-//! let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
-//! let client = Client::builder(TokioExecutor::new())
-//!     .pool_max_idle_per_host(0) // no idle connections
-//!     .retry_canceled_requests(false) // each request once
-//!     .build(https);
+//! # fn main() -> Result<(), tower_reauth::BoxError> {
+//! use tower_reauth::{AuthLayer, token_client::{HttpTokenClient, Tls}, vendor::VmwareCsp};
 //!
+//! let tls = Tls::new().roots_pem(std::fs::read("corporate-ca.pem")?)?;
 //! let auth = AuthLayer::builder(VmwareCsp::api_token("your-api-token", ["https://vmc.vmware.com"]))
-//!     .token_client(client)
+//!     .token_client(HttpTokenClient::with_tls(tls)?)
 //!     .build()?;
 //! # Ok(())
 //! # }
@@ -82,6 +73,8 @@ mod proof;
 mod stack;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "https")]
+mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -95,6 +88,8 @@ use self::builtin::Builtin as Standard;
 #[cfg(not(feature = "https"))]
 use self::missing::Missing as Standard;
 use self::stack::{Around, Stack};
+#[cfg(feature = "https")]
+pub use self::tls::{ClientCertificate, Tls};
 use crate::{
     clock::{Clock, SystemClock},
     provider::{SendFuture, TokenClient, Transport},
