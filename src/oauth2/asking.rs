@@ -1,6 +1,6 @@
 //! Asking the token endpoint, and asking again where nothing was spent.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -67,8 +67,10 @@ impl OAuth2 {
         endpoints: &Endpoints,
     ) -> Result<Request<Bytes>, ProviderError> {
         let mut form = asked.form(client.now())?;
-        if asked.takes_scope() && !self.scope.is_empty() {
-            form.push("scope", &self.scope);
+        match asked.scope(&self.scope) {
+            Cow::Borrowed("") => {}
+            Cow::Borrowed(scope) => form.push("scope", scope),
+            Cow::Owned(scope) => form.push_secret("scope", scope.into()),
         }
         self.add_resources(&mut form)?;
         self.add_extra(&mut form)?;

@@ -1,5 +1,7 @@
 //! What a token is asked for with.
 
+use std::borrow::Cow;
+
 use super::{
     Assertion, Subject, authorization_code, client_credentials, device,
     form::Form,
@@ -56,9 +58,13 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether the scope goes along: a code has its scope already.
-    pub(super) fn takes_scope(&self) -> bool {
-        matches!(self, Self::Own(..))
+    /// The scope that goes along, of the one that is set. A code has its scope already.
+    pub(super) fn scope<'b>(&self, set: &'b str) -> Cow<'b, str> {
+        match self {
+            Self::Own(Grant::RefreshToken, exchange) => refresh_token::scope(set, exchange),
+            Self::Own(..) => Cow::Borrowed(set),
+            Self::Code { .. } | Self::DeviceCode(_) => Cow::Borrowed(""),
+        }
     }
 
     /// What is read in a reply. Where the credential lives elsewhere, a refresh token is not one.

@@ -84,6 +84,27 @@ fn a_refresh_is_a_form_with_the_client_in_it() {
 }
 
 #[test]
+fn a_refresh_asks_for_no_more_than_was_granted() {
+    for (granted, asked) in [
+        (None, "&scope=a+b&"),
+        (Some("b a c"), "&scope=a+b&"),
+        (Some("b c"), "&scope=b&"),
+        (Some("ab"), "&scope=a+b&"),
+        (Some("a,b"), "&scope=a+b&"),
+    ] {
+        let last = Token::from_refresh_token("canary");
+        let last = match granted {
+            Some(granted) => last.with_scope(granted),
+            None => last,
+        };
+        let provider = session().scope(["a", "b"]);
+        let request = exchange(&provider, Some(last), &Canned::new(200, SUCCESS)).request();
+        let body = String::from_utf8(request.body().to_vec()).unwrap();
+        assert!(body.contains(asked), "{granted:?}: {body}");
+    }
+}
+
+#[test]
 fn a_secret_that_is_looked_up_is_the_one_of_each_request() {
     let count = Arc::new(AtomicUsize::new(0));
     let looks = Arc::clone(&count);
