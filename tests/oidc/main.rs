@@ -9,8 +9,14 @@
     reason = "these are tests"
 )]
 
+#[path = "../support/folder.rs"]
+mod folder;
 #[path = "../support/oidc.rs"]
 mod oidc;
 
+mod clients;
+mod discovery;
+mod logins;
+mod mtls;
 mod rotations;
 mod sessions;

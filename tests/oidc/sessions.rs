@@ -1,4 +1,4 @@
-//! Sessions and services of clients with a secret.
+//! Sessions of clients with a secret, and their ends.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -7,11 +7,11 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt};
 use tower_reauth::{
-    AuthLayer, BoxError,
+    AuthLayer, BoxError, Error,
     oauth2::{ClientAuth, OAuth2},
 };
 
-use crate::oidc::{Oidc, SECRET};
+use crate::oidc::{JWT_RESOURCE, OPAQUE_RESOURCE, Oidc, SECRET};
 
 /// What the API says of a request's token.
 pub(crate) async fn call<S>(service: S, url: &str) -> Result<(u16, Value), BoxError>
@@ -28,27 +28,14 @@ where
 /// A layer over a client's own credentials, and one call.
 pub(crate) async fn first_call(oidc: &Oidc, provider: OAuth2) -> Result<(u16, Value), BoxError> {
     let layer = AuthLayer::builder(provider.origins([oidc.url()])).build()?;
-    call(
-        layer.layer(oidc.http().clone()),
-        &format!("{}/api/x", oidc.url()),
-    )
-    .await
+    let url = format!("{}/api/x", oidc.url());
+    call(layer.layer(oidc.http().clone()), &url).await
 }
 
-#[tokio::test]
-async fn a_client_authenticates_by_basic_or_in_the_body_at_the_oidc_server() -> Result<(), BoxError>
-{
-    let Some(oidc) = Oidc::start() else {
-        return Ok(());
-    };
-    let basic = OAuth2::client_credentials(oidc.token_url(), "basic", SECRET);
-    let (status, says) = first_call(&oidc, basic).await?;
-    assert_eq!((status, &says["client_id"]), (200, &json!("basic")));
-    let post = OAuth2::client_credentials(oidc.token_url(), "post", SECRET)
-        .client_auth(ClientAuth::Post(SECRET.into()));
-    let (status, says) = first_call(&oidc, post).await?;
-    assert_eq!((status, &says["client_id"]), (200, &json!("post")));
-    Ok(())
+fn session(oidc: &Oidc) -> OAuth2 {
+    OAuth2::refresh_token(oidc.token_url(), "basic")
+        .client_auth(ClientAuth::Basic(SECRET.into()))
+        .origins([oidc.url()])
 }
 
 #[tokio::test]
@@ -57,10 +44,7 @@ async fn a_session_rotates_at_the_oidc_server() -> Result<(), BoxError> {
         return Ok(());
     };
     let minted = oidc.mint("basic", json!({})).await;
-    let provider = OAuth2::refresh_token(oidc.token_url(), "basic")
-        .client_auth(ClientAuth::Basic(SECRET.into()))
-        .origins([oidc.url()]);
-    let layer = AuthLayer::builder(provider)
+    let layer = AuthLayer::builder(session(&oidc))
         .initial(minted.seed())
         .memory_only()
         .build()?;
@@ -77,5 +61,100 @@ async fn a_session_rotates_at_the_oidc_server() -> Result<(), BoxError> {
         (&state["reused"], &state["alive"]),
         (&json!(0), &json!(true))
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_the_oidc_server_has_forgotten_is_replaced_and_the_call_repeated()
+-> Result<(), BoxError> {
+    let Some(oidc) = Oidc::start() else {
+        return Ok(());
+    };
+    let minted = oidc.mint("basic", json!({})).await;
+    let layer = AuthLayer::builder(session(&oidc))
+        .initial(minted.seed())
+        .memory_only()
+        .build()?;
+    let token = layer.handle().token().await?;
+    let access = token.access_token().unwrap().expose();
+    oidc.admin("forget", json!({ "access_token": access }))
+        .await;
+    let api = format!("{}/api/x", oidc.url());
+    let (status, _) = call(layer.layer(oidc.http().clone()), &api).await?;
+    assert_eq!(status, 200);
+    let state = oidc.state(&minted.grant_id).await;
+    assert_eq!(
+        (&state["api_refused"], &state["rotations"]),
+        (&json!(1), &json!(2))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_of_the_oidc_server_is_for_the_resource_that_was_asked_for() -> Result<(), BoxError>
+{
+    let Some(oidc) = Oidc::start() else {
+        return Ok(());
+    };
+    let minted = json!({ "resource": [JWT_RESOURCE, OPAQUE_RESOURCE], "scope": "read" });
+    for (resource, parts) in [(JWT_RESOURCE, 3), (OPAQUE_RESOURCE, 1)] {
+        let client = OAuth2::client_credentials(oidc.token_url(), "basic", SECRET)
+            .scope(["read"])
+            .resource([resource]);
+        let (status, says) = first_call(&oidc, client).await?;
+        assert_eq!((status, &says["aud"]), (200, &json!(resource)));
+
+        let minted = oidc.mint("basic", minted.clone()).await;
+        let layer = AuthLayer::builder(session(&oidc).resource([resource]))
+            .initial(minted.seed())
+            .memory_only()
+            .build()?;
+        let token = layer.handle().refresh().await?;
+        let access = token.access_token().unwrap().expose();
+        assert_eq!(access.split('.').count(), parts);
+        let api = format!("{}/api/x", oidc.url());
+        let (status, says) = call(layer.layer(oidc.http().clone()), &api).await?;
+        assert_eq!((status, &says["aud"]), (200, &json!(resource)));
+    }
+    let other = OAuth2::client_credentials(oidc.token_url(), "basic", SECRET)
+        .resource([JWT_RESOURCE, OPAQUE_RESOURCE]);
+    let error = first_call(&oidc, other).await.unwrap_err();
+    let ours = Error::find(&*error).and_then(Error::provider_error);
+    assert!(
+        ours.is_some_and(|error| error.to_string().contains("invalid_target")),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_revoked_session_is_over_at_the_oidc_server_with_its_access_token() -> Result<(), BoxError>
+{
+    let Some(oidc) = Oidc::start() else {
+        return Ok(());
+    };
+    let minted = oidc.mint("basic", json!({})).await;
+    let provider = session(&oidc).revocation_endpoint(oidc.revocation_url());
+    let layer = AuthLayer::builder(provider)
+        .initial(minted.seed())
+        .memory_only()
+        .build()?;
+    let access = layer.handle().token().await?;
+    layer.handle().revoke().await?;
+    let state = oidc.state(&minted.grant_id).await;
+    assert_eq!(
+        (&state["alive"], &state["reused"]),
+        (&json!(false), &json!(0))
+    );
+    let bearer = format!("Bearer {}", access.access_token().unwrap().expose());
+    let request = Request::get(format!("{}/api/x", oidc.url())).header("authorization", bearer);
+    assert_eq!(oidc.send(request, "").await.status, 401);
+
+    // A token that the server does not know is as good as revoked.
+    let layer = AuthLayer::builder(session(&oidc).revocation_endpoint(oidc.revocation_url()))
+        .initial(minted.seed())
+        .memory_only()
+        .build()?;
+    layer.handle().revoke().await?;
     Ok(())
 }
