@@ -43,12 +43,14 @@
 //! | send one request without a token | [`attach::Bare`] |
 //! | call another host | [`provider::Origins`] |
 //! | keep a session over a restart, share it between processes | [`store`] |
-//! | bring your own client for token requests, or a corporate CA | [`token_client`] |
+//! | log a person in for the first time | [`OAuth2::authorization`](oauth2::OAuth2::authorization), [`OAuth2::device_login`](oauth2::OAuth2::device_login) |
+//! | bring your own client for token requests, a certificate, or a corporate CA | [`token_client`] |
 //! | configure a vendor in TOML or JSON | `config`, with feature `serde` |
 //! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
 //! | find a recipe | [`docs::howto`] |
 //! | know why a number is what it is | [`docs::defaults`] |
 //! | know what a request costs | [`docs::performance`] |
+//! | know which rule of which standard is kept, and by which test | [`docs::standards`] |
 //! | know what it cannot do | [`docs::limitations`] |
 //! | change this crate | [`docs::internals`] |
 //!
@@ -57,6 +59,7 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `https` | the built-in token client: hyper-util with rustls | yes |
+//! | `jwt` | clients that sign: `private_key_jwt`, and assertions | no |
 //! | `redis` | `store::RedisStore`: sessions shared by processes on many machines | no |
 //! | `seal` | `store::Sealed`: tokens encrypted at rest | no |
 //! | `reqwest` | `reqwest::Client` as the inner service; no TLS, which you choose at reqwest | no |

@@ -32,6 +32,17 @@
 //! | in-flight tries after a lost reply, where the vendor gives it out again | as without a token, while the window is open | the window is short |
 //! | what an exchange left owing | again after 50 ms, 250 ms, then every 2 s | it may be the only copy of a refresh token |
 //!
+//! # OAuth 2.0
+//!
+//! | what | value | reason |
+//! | --- | --- | --- |
+//! | tries more of an exchange whose server is declared to have done nothing at a 5xx | 4, after 100, 200, 400 and 800 ms, each ± 20 %, where somebody waits | a refused request can wait for a second or two, and then has an answer; beyond that the cell's pauses count |
+//! | an assertion | 60 s | it is used at once; more than the clocks of both sides may differ by helps nobody |
+//! | metadata | as long as `Cache-Control: max-age` says, at least 5 min and at most a week; a day where it says nothing | endpoints move once in years, and a server that forgot a cache header must not be asked before every exchange |
+//! | metadata read again for a 404 or `invalid_client`, or that could not be read | once a minute | a client that really is unknown must not become a load |
+//! | tries of a login on another device | every 5 s, 5 s slower at `slow_down`, twice as slowly where the server is not reached, at most 5 min | RFC 8628, section 3.5 |
+//! | such a login | 10 min, where the server does not say | it must say; people need a few |
+//!
 //! # Refusals
 //!
 //! | what | value | reason |

@@ -70,6 +70,10 @@
 //! *Who decides whether a refresh token may be sent again?* `cell/ledger.rs`, by the rule that the
 //! profile declares and the pure `schedule::respend`.
 //!
+//! *Where is a token request made?* In `oauth2/asking.rs`, of what a grant contributes, one small file
+//! each by way of `oauth2/grant.rs`, and of what proves the client, `oauth2/client_auth.rs`. All of it is
+//! made anew for each try. Where the endpoints are, `oauth2/server.rs` knows or finds out.
+//!
 //! *Where is a session kept?* `store/stored/`, a provider around the provider, whose table says what is
 //! written when. The cell does no I/O and knows only that there is a store: seeds go to its keeper
 //! (`cell::SeedKeeper`), a token that was kept is marked (`Token::is_kept`), and what forbids an
@@ -121,6 +125,11 @@
 //!   looked at when a body is read, the last moment that is ours.
 //! - An intent that took longer than two seconds to write is taken back unspent. The process may have
 //!   been stopped, and others may take it for dead by the time that the vendor is asked.
+//! - Where a server is declared to have done nothing at a 5xx, the provider asks again within the same
+//!   exchange, if somebody waits. The cell would give its error to all who waited for a refused token,
+//!   and each of them would show its caller a 401 that a second try would have cured.
+//! - A person's login is a function of the application's that gives a token, not an exchange: it needs
+//!   no layer, and its result is a seed like any other.
 //! - A failed exchange says by its *kind* alone whether the refresh token may have been spent; a
 //!   second field could contradict it.
 //! - A reply that cannot be used but holds a new refresh token hands it over with the error

@@ -5,3 +5,4 @@ pub mod howto;
 pub mod internals;
 pub mod limitations;
 pub mod performance;
+pub mod standards;

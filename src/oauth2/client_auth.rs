@@ -42,6 +42,10 @@ pub enum ClientAuth {
 }
 
 /// What a proof is made for.
+#[cfg_attr(
+    not(feature = "jwt"),
+    allow(dead_code, reason = "who signs nothing has no audience")
+)]
 pub(super) struct Occasion<'a> {
     pub(super) client_id: &'a str,
     pub(super) token_endpoint: &'a str,

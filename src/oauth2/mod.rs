@@ -16,6 +16,18 @@
 //!     .origins(["https://api.example.com"]);
 //! ```
 //!
+//! | a token for | made by |
+//! | --- | --- |
+//! | a service with credentials of its own | [`OAuth2::client_credentials`] |
+//! | somebody's session, kept by its refresh token | [`OAuth2::refresh_token`] |
+//! | its first token: a login in a browser, or on another device | [`OAuth2::authorization`], [`OAuth2::device_login`] |
+//! | whoever a signed JWT is about | [`OAuth2::jwt_bearer`] |
+//! | the owner of another token | [`OAuth2::token_exchange`] |
+//!
+//! The server is named by its token endpoint, or [found](Server::discover) by its issuer; how the
+//! client proves who it is, is its [`ClientAuth`]. Which rule of which standard is kept, and by which
+//! test that is shown, is in [`docs::standards`](crate::docs::standards).
+//!
 //! What is done with replies that are not quite as they should be:
 //!
 //! - `expires_in` may be a number or a text; if it is missing or makes no sense, the lifetime is
