@@ -1,6 +1,6 @@
 //! The client that token requests travel on.
 //!
-//! Providers see it as a [`TokenClient`](crate::provider::TokenClient). Behind that handle is an
+//! Providers see it as a [`TokenClient`]. Behind that handle is an
 //! [`HttpTokenClient`]: the built-in one (feature `https`), or any tower service that you give.
 //! It is plain, unauthenticated, and never the client that the layer wraps.
 //!
