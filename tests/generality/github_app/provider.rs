@@ -5,7 +5,6 @@ use http::{Request, StatusCode, header::AUTHORIZATION};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Deserialize;
 use serde_json::json;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tower_reauth::{
     Provider, Token,
     provider::{Exchange, Profile, ProviderError, Rotation},
@@ -54,10 +53,10 @@ impl Provider for GithubApp {
         }
         let reply = reply.success()?;
         let Reply { token, expires_at } = reply.json()?;
-        let expires_at = OffsetDateTime::parse(&expires_at, &Rfc3339)
+        let expires_at = humantime::parse_rfc3339(&expires_at)
             .map_err(|_| ProviderError::unknown_outcome("`expires_at` is no time"))?;
         Ok(Token::new(token)
-            .with_expiry(expires_at.into())
+            .with_expiry(expires_at)
             .with_asked_at(reply.sent_at()))
     }
 

@@ -1,15 +1,11 @@
 //! GitHub, simulated: it checks the app's signature and times, and gives tokens of an hour, some of
 //! them very long.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 use serde_json::json;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tower_reauth::clock::Clock;
 
 use crate::stage::{Asked, Book, Reply, Server};
@@ -60,9 +56,8 @@ fn token(book: &Book, asked: &Asked) -> Reply {
     }
     let token = format!("ghs_{number}_{}", "a".repeat(4_000));
     book.issue(&*token, LIFETIME);
-    let expires: SystemTime = book.clock.now().wall() + LIFETIME;
-    let expires = OffsetDateTime::from(expires).replace_nanosecond(0).unwrap();
-    let expires = expires.format(&Rfc3339).unwrap();
+    let expires = humantime::format_rfc3339_seconds(book.clock.now().wall() + LIFETIME);
+    let expires = expires.to_string();
     (
         201,
         json!({"token": token, "expires_at": expires, "permissions": {"issues": "write"}}),
