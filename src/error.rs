@@ -23,6 +23,7 @@ use crate::{
 /// | [`is_throttled`](Self::is_throttled), [`is_transient`](Self::is_transient) | nobody; try again after [`retry_after`](Self::retry_after) |
 /// | [`is_unknown_outcome`](Self::is_unknown_outcome) | nobody; the layer goes on by the vendor's rule |
 /// | [`is_in_progress`](Self::is_in_progress) | nobody; the exchange goes on without this caller |
+/// | [`is_login_in_progress`](Self::is_login_in_progress) | whoever is asked to log in; the login goes on without this caller |
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -44,6 +45,8 @@ enum Kind {
     Died { panicked: bool },
     /// The exchange is still under way, longer than a caller waits.
     InProgress,
+    /// A login is still under way, longer than a caller waits: most often for a person.
+    LoginInProgress,
     /// The request could not be sent within the time that its caller gave it.
     OutOfTime,
     /// The request goes to this origin, which may not see the token.
@@ -104,7 +107,7 @@ impl Error {
             Kind::Exchange(error) | Kind::Revocation(error) => {
                 error.kind() != FailureKind::Misconfigured
             }
-            Kind::Died { .. } | Kind::InProgress | Kind::OutOfTime => true,
+            Kind::Died { .. } | Kind::InProgress | Kind::LoginInProgress | Kind::OutOfTime => true,
             _ => false,
         }
     }
@@ -142,7 +145,17 @@ impl Error {
     /// request's own deadline had passed.
     #[must_use]
     pub fn is_in_progress(&self) -> bool {
-        matches!(self.0.kind, Kind::InProgress | Kind::OutOfTime)
+        matches!(
+            self.0.kind,
+            Kind::InProgress | Kind::LoginInProgress | Kind::OutOfTime
+        )
+    }
+
+    /// Whether a login was still under way when this caller had waited long enough: a person is asked
+    /// to sign, or for a code. It goes on, and what it brings is there for the next call.
+    #[must_use]
+    pub fn is_login_in_progress(&self) -> bool {
+        matches!(self.0.kind, Kind::LoginInProgress)
     }
 
     /// Whether it was the caller's own limit that was over.
@@ -175,7 +188,7 @@ impl Error {
     }
 
     /// What it is in one word, as traces and metrics have it: the kind of the provider's failure, as
-    /// [`FailureKind::as_str`] says it, or `login_required`, `died`, `in_progress`, `out_of_time`,
+    /// [`FailureKind::as_str`] says it, or `login_required`, `died`, `in_progress`, `login_in_progress`, `out_of_time`,
     /// `origin`, `revocation`, `misconfigured`, `no_runtime`, `shut_down` or `finished`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -184,6 +197,7 @@ impl Error {
             Kind::LoginRequired(_) => "login_required",
             Kind::Died { .. } => "died",
             Kind::InProgress => "in_progress",
+            Kind::LoginInProgress => "login_in_progress",
             Kind::OutOfTime => "out_of_time",
             Kind::Origin(_) => "origin",
             Kind::Revocation(_) => "revocation",
@@ -228,6 +242,10 @@ impl Error {
 
     pub(crate) fn in_progress() -> Self {
         Self::from(Kind::InProgress)
+    }
+
+    pub(crate) fn login_in_progress() -> Self {
+        Self::from(Kind::LoginInProgress)
     }
 
     pub(crate) fn out_of_time() -> Self {
@@ -327,6 +345,9 @@ impl fmt::Display for Error {
                 "the exchange was dropped with the runtime that it ran on; the next call starts anew",
             ),
             Kind::InProgress => f.write_str("an exchange is still under way; it goes on without this caller"),
+            Kind::LoginInProgress => f.write_str(
+                "a login is under way, and may be waiting for a person; it goes on without this caller",
+            ),
             Kind::OutOfTime => f.write_str(
                 "the call's deadline passed before it could be sent; \
                  an exchange that is under way goes on without this caller",
@@ -371,7 +392,7 @@ mod tests {
 
     /// The predicates that hold of `error`, by name.
     fn holding(error: &Error) -> Vec<&'static str> {
-        let predicates: [(&str, Predicate); 8] = [
+        let predicates: [(&str, Predicate); 9] = [
             ("login required", Error::is_login_required),
             ("transient", Error::is_transient),
             ("throttled", Error::is_throttled),
@@ -379,6 +400,7 @@ mod tests {
             ("misconfigured", Error::is_misconfigured),
             ("origin", Error::is_origin),
             ("in progress", Error::is_in_progress),
+            ("login in progress", Error::is_login_in_progress),
             ("shut down", Error::is_shut_down),
         ];
         let held = predicates.into_iter().filter(|(_, holds)| holds(error));
@@ -388,7 +410,7 @@ mod tests {
     #[test]
     fn each_error_is_what_its_predicates_say_and_nothing_else() {
         let lost = || ProviderError::unknown_outcome("");
-        let table: [(Error, &[&str]); 15] = [
+        let table: [(Error, &[&str]); 16] = [
             (
                 Error::exchange(ProviderError::transient("")),
                 &["transient"],
@@ -418,6 +440,10 @@ mod tests {
             (Error::died(false), &["transient", "unknown outcome"]),
             (Error::died(true), &["transient", "unknown outcome"]),
             (Error::in_progress(), &["transient", "in progress"]),
+            (
+                Error::login_in_progress(),
+                &["transient", "in progress", "login in progress"],
+            ),
             (Error::out_of_time(), &["transient", "in progress"]),
             (
                 Error::origin(Some("https"), "elsewhere.example"),

@@ -87,7 +87,7 @@ impl Family {
         id: SessionId,
         seed: Option<Token>,
     ) -> (Arc<Session>, Result<(), ProviderError>) {
-        let session = self.empty_session(id);
+        let session = self.empty_session(id, self.logs_in(true));
         let seeded = seed.map_or(Ok(()), |seed| {
             self.check_home(&seed)?;
             self.settle_in(&session, seed)
@@ -108,7 +108,7 @@ impl Family {
         seed: Token,
     ) -> Result<Arc<Session>, ProviderError> {
         self.check_home(&seed)?;
-        let session = self.empty_session(id);
+        let session = self.empty_session(id, self.logs_in(false));
         session.cell().check(&seed)?;
         if !self.keeper.watch(&session) {
             return Err(ProviderError::misconfigured(
@@ -146,7 +146,7 @@ impl Family {
         }
     }
 
-    fn empty_session(self: &Arc<Self>, id: SessionId) -> Arc<Session> {
+    fn empty_session(self: &Arc<Self>, id: SessionId, logs_in: bool) -> Arc<Session> {
         let cell = Cell::new(
             Arc::clone(&self.profile),
             Arc::clone(&self.clock),
@@ -155,7 +155,7 @@ impl Family {
             self.keeps_idle_alive,
             self.has_store(),
         );
-        Session::new(Arc::new(cell), id, Arc::clone(self))
+        Session::new(Arc::new(cell.with_login(logs_in)), id, Arc::clone(self))
     }
 
     /// A rotating refresh token must have a home that somebody chose.
@@ -171,19 +171,30 @@ impl Family {
         ))
     }
 
-    /// Obtains and publishes. If this future is dropped, the ticket ends the flight.
+    /// Obtains and publishes, with a login where nothing else helps. If this future is dropped, the ticket ends the flight.
     pub(super) async fn fly(&self, mut ticket: Ticket, id: &SessionId) {
-        let result = loop {
-            let exchange = ticket.exchange(id, &self.client);
-            match self.provider.obtain(exchange).await {
-                Ok(token) => break Ok(token),
-                Err(error) => match ticket.replay_after(&error) {
-                    Some(pause) => self.clock.sleep(pause).await,
-                    None => break Err(error),
-                },
-            }
+        let obtained = match ticket.told() {
+            Some(refused) => Err(refused),
+            None => self.obtain(&mut ticket, id).await,
+        };
+        let result = match obtained {
+            Ok(token) => Ok(token),
+            Err(error) => self.log_in(&mut ticket, id, error).await,
         };
         ticket.land(result);
+    }
+
+    async fn obtain(&self, ticket: &mut Ticket, id: &SessionId) -> Result<Token, ProviderError> {
+        loop {
+            let exchange = ticket.exchange(id, &self.client);
+            match self.provider.obtain(exchange).await {
+                Ok(token) => return Ok(token),
+                Err(error) => match ticket.replay_after(&error) {
+                    Some(pause) => self.clock.sleep(pause).await,
+                    None => return Err(error),
+                },
+            }
+        }
     }
 
     /// Has the vendor end the session, and ends it here if that worked. Dropping this future leaves

@@ -48,6 +48,7 @@ impl Cell {
         state.refusals = Default::default();
         state.failure = None;
         let waited_for = state.login_required.take().is_some();
+        state.revoked = false;
         let arrival = Arrival {
             token,
             headers,
@@ -96,7 +97,7 @@ impl Cell {
         ask: &Ask,
         (asked_at, now): (Moment, Moment),
     ) -> Ending {
-        let previous = Arc::clone(&self.snapshot.load());
+        let previous = self.previous(ask);
         let kept = token.is_kept();
         let arrival = match self.prepare(token) {
             Ok(arrival) => arrival,
@@ -115,6 +116,7 @@ impl Cell {
             snapshot.plan.keep_alive = Moment::NEVER;
         }
         state.login_required = login_required;
+        state.revoked = false;
         if !snapshot.is_usable(now) {
             return self.arrive_dead(state, snapshot, ask, age);
         }
@@ -133,6 +135,18 @@ impl Cell {
         self.snapshot.store(snapshot);
         state.ledger.succeeded();
         Ending::Landed
+    }
+
+    /// What the token of an exchange follows. That of a login follows nothing but in its number.
+    fn previous(&self, ask: &Ask) -> Arc<Snapshot> {
+        let previous = Arc::clone(&self.snapshot.load());
+        match ask.logs_in {
+            true => Arc::new(Snapshot {
+                generation: previous.generation,
+                ..Snapshot::empty()
+            }),
+            false => previous,
+        }
     }
 
     /// Keeps what came with a token that cannot be used any more, and the token that can.
@@ -241,8 +255,9 @@ impl Cell {
             .token
             .as_ref()
             .is_some_and(|last| last.refresh_token().is_some());
-        let ended =
-            self.profile.rotation == Rotation::Must && had_one && token.refresh_token().is_none();
+        let lacks_one = self.profile.rotation == Rotation::Must && token.refresh_token().is_none();
+        // Where the provider logs in, that is what happens then.
+        let ended = lacks_one && had_one && !self.logs_in;
         ended.then(|| {
             Error::login_required(ProviderError::refused(
                 "the reply held no new refresh token, so the session ends with its access token",

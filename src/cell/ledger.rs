@@ -3,6 +3,8 @@
 //! A failure is kept here until a success, or a login, wipes it: how long to pause, which refresh
 //! token is refused for good, which may have been spent already. The next exchange asks first.
 
+mod login;
+
 use std::time::Duration;
 
 use super::{
@@ -24,6 +26,8 @@ pub(super) struct Ledger {
     pause: Option<Pause>,
     refused: Option<(Secret, Error)>,
     spent: Option<(Secret, Spend, ProviderError)>,
+    /// How the login ended that nobody makes again.
+    login_over: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -34,6 +38,8 @@ struct Pause {
     in_need: Moment,
     /// The part of it that the vendor asked for, and that nobody may skip.
     asked_for: Moment,
+    /// Nobody needed the token: whoever does may log in at once.
+    idle: bool,
     error: Error,
 }
 
@@ -50,6 +56,8 @@ pub(super) struct Ask {
     pub(super) began_at: Moment,
     /// When the latest try began; none while nothing can have been sent.
     pub(super) sent_at: Option<Moment>,
+    /// It is a login by now, which spends no refresh token.
+    pub(super) logs_in: bool,
 }
 
 /// The vendor's rules that a ledger is kept by.
@@ -60,6 +68,8 @@ pub(super) struct Rules {
     /// What forbids an exchange for good may be lifted by a login elsewhere: the provider is asked
     /// again, who looks into its store and sends nothing that is forbidden.
     pub(super) looks_again: bool,
+    /// The provider can log in where nothing else helps.
+    pub(super) logs_in: bool,
 }
 
 /// A pause that a token endpoint asked for, which all sessions of a layer keep.
@@ -71,10 +81,8 @@ pub(crate) struct Floor(Mutex<Option<(Moment, ProviderError)>>);
 impl Ledger {
     /// Why the exchange may not begin now, and when it may, as far as that is known.
     pub(super) fn forbids(&self, ask: &Ask, rules: Rules, now: Moment) -> Option<(Error, Moment)> {
-        if let Some((refresh, error)) = &self.refused
-            && ask.refresh.as_ref() == Some(refresh)
-        {
-            return Some((error.clone(), Moment::NEVER));
+        if let Some(error) = self.ended(ask, rules) {
+            return Some((error, Moment::NEVER));
         }
         later(self.holds_back(ask, rules, now), self.pauses(ask, now))
     }
@@ -88,6 +96,7 @@ impl Ledger {
         match schedule::respend(rules.lost_reply, spend, ask.access_dead, now) {
             Respend::Now => None,
             Respend::NotBefore(at) => Some((Error::exchange(cause.clone()), at)),
+            Respend::Never if self.calls_for_login(ask, rules) => None,
             Respend::Never => {
                 let at = match rules.looks_again {
                     true => schedule::looks_again_at(spend),
@@ -102,6 +111,8 @@ impl Ledger {
         let pause = self.pause.as_ref()?;
         let until = match ask.reason {
             Reason::Asked => pause.asked_for,
+            Reason::KeepAlive => pause.until,
+            _ if pause.idle => pause.asked_for,
             Reason::Refused => pause.in_need,
             _ => pause.until,
         };
@@ -135,16 +146,12 @@ impl Ledger {
         rules: Rules,
         now: Moment,
     ) -> Error {
-        let shared = Error::exchange(error.clone());
+        let shared = self.shared(&error, ask);
         if error.may_have_spent() {
             self.lost(&error, ask);
         }
-        if error.kind() == FailureKind::Refused
-            && rules.rotation != Rotation::Never
-            && !rules.looks_again
-            && let Some(refresh) = &ask.refresh
-        {
-            self.refused = Some((refresh.clone(), shared.clone()));
+        if error.kind() == FailureKind::Refused {
+            self.refuse(&shared, ask, rules);
         }
         let (pause, in_need) = self.pause_after(&error, ask, rules, now);
         let asked_for = error.delay().map(schedule::capped_delay);
@@ -153,6 +160,9 @@ impl Ledger {
             until: now.after(pause.max(at_least)),
             in_need: now.after(in_need.max(at_least)),
             asked_for: asked_for.map_or(Moment::PAST, |delay| now.after(delay)),
+            idle: ask.reason == Reason::KeepAlive
+                && rules.logs_in
+                && error.kind() == FailureKind::Refused,
             error: shared.clone(),
         });
         shared
@@ -171,6 +181,7 @@ impl Ledger {
                 until: now.after(pause),
                 in_need: now.after(pause),
                 asked_for: Moment::PAST,
+                idle: false,
                 error: error.clone(),
             });
         }
@@ -226,8 +237,10 @@ impl Ledger {
         now: Moment,
     ) -> (Duration, Duration) {
         let random = fastrand::f64();
+        let last_login = ask.logs_in && self.login_over.is_some();
+        let calls_for_somebody = error.kind() == FailureKind::Refused || last_login;
         match error.kind() {
-            FailureKind::Refused if rules.looks_again => {
+            _ if rules.looks_again && calls_for_somebody => {
                 (schedule::LOOK_AGAIN, schedule::LOOK_AGAIN)
             }
             FailureKind::Refused | FailureKind::Misconfigured => {

@@ -133,6 +133,7 @@ impl Cell {
             },
             began_at: now,
             sent_at: None,
+            logs_in: false,
         }
     }
 

@@ -42,6 +42,7 @@ mod flight;
 pub(crate) mod keeper;
 mod landing;
 mod ledger;
+mod login;
 mod look;
 mod refusals;
 mod revocation;
@@ -102,6 +103,8 @@ pub(crate) struct Cell {
     unjudged: AtomicU64,
     /// A store may hold a newer token than this process knows.
     has_store: bool,
+    /// The provider can log in where nothing else helps.
+    logs_in: bool,
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +126,12 @@ struct State {
     /// A keeper watches over this session while it is idle.
     kept: bool,
     shut_down: bool,
+    /// The flight is a login by now.
+    logging_in: bool,
+    /// The application would rather revoke the session than wait for that login.
+    unwanted: bool,
+    /// The application has ended the session: nobody logs in but itself.
+    revoked: bool,
 }
 
 // === impl Cell ===
@@ -146,6 +155,7 @@ impl Cell {
             keeps_idle_alive,
             unjudged: AtomicU64::new(JUDGED),
             has_store,
+            logs_in: false,
         }
     }
 
@@ -279,6 +289,7 @@ impl Cell {
             rotation: self.profile.rotation,
             lost_reply: self.profile.lost_reply_rule(),
             looks_again: self.has_store,
+            logs_in: self.logs_in,
         }
     }
 

@@ -15,7 +15,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Cell, Generation, Join, Need, Session, Snapshot, State, Ticket, ledger::Ask};
+use super::{Cell, Generation, Join, Need, Session, Snapshot, State, Ticket, ledger::Ask, wake};
 use crate::{
     error::Error,
     provider::{FailureKind, OriginIndex, ProviderError, Reason},
@@ -117,7 +117,13 @@ impl Cell {
         let now = self.clock.now();
         let mut state = self.lock();
         if state.board.is_flying() {
-            return Err(Join::new(self, &state));
+            let under_way = Join::new(self, &state);
+            // Nobody is asked to log in for a session that is to end.
+            state.unwanted = state.logging_in;
+            let watchers = state.watch.stirred();
+            drop(state);
+            wake(watchers);
+            return Err(under_way);
         }
         let snapshot = Arc::clone(&self.snapshot.load());
         let ask = Ask {
@@ -140,8 +146,9 @@ impl Cell {
     /// Forgets the token, and what was held against it. Whether a session can begin anew without a
     /// login is for its provider to say when it is asked.
     pub(super) fn empty(&self, state: &mut State) {
+        state.revoked = true;
         let previous = Arc::clone(&self.snapshot.load());
-        if previous.token.is_none() {
+        if previous.token.is_none() && !self.logs_in {
             return;
         }
         self.snapshot.store(Snapshot {

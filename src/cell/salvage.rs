@@ -56,7 +56,7 @@ impl Cell {
     ) -> Ending {
         let last = self.snapshot.load().token.clone();
         let lost = error.may_have_spent() && saved.refresh_token().is_none();
-        let token = match last.filter(|_| lost) {
+        let token = match last.filter(|_| lost && !ask.logs_in) {
             Some(last) => saved.inheriting_refresh_from(&last),
             None => saved,
         };

@@ -200,6 +200,8 @@ fn between(from: Duration, to: Duration, random: f64) -> Duration {
 
 /// How long one exchange may take.
 pub(crate) const EXCHANGE: Duration = Duration::from_secs(10);
+/// How long people are given for a login.
+pub(crate) const LOGIN: Duration = Duration::from_secs(5 * 60);
 /// How long a caller waits for an exchange that is under way.
 pub(crate) const CALLER_WAITS: Duration = Duration::from_secs(30);
 /// The pause after a 429 that names none.

@@ -259,6 +259,7 @@ impl Patient<'_> {
         };
         over.map(|()| match self.is_callers {
             true => Error::out_of_time(),
+            false if self.session.cell.is_logging_in() => Error::login_in_progress(),
             false => Error::in_progress(),
         })
     }

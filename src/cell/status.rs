@@ -4,14 +4,14 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Poll, Waker},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use super::{
     Cell, Generation,
     flight::{Place, Waiters},
 };
-use crate::error::Error;
+use crate::{error::Error, token::Token};
 
 /// The state of a session at one moment.
 #[derive(Clone, Debug)]
@@ -23,10 +23,16 @@ pub struct Status {
     pub usable: bool,
     /// Whether an exchange is under way.
     pub exchanging: bool,
+    /// Whether that is a login by now, which may be waiting for a person.
+    pub logging_in: bool,
     /// When the access token expires, where that is known.
     pub expires_at: Option<SystemTime>,
     /// When the refresh token expires, where that is known.
     pub refresh_expires_at: Option<SystemTime>,
+    /// When the lasting credential that tokens are obtained with expires, such as an API token, where
+    /// its provider asks for that: then somebody has to make a new one. See
+    /// [`credential_expires_within`](Self::credential_expires_within).
+    pub credential_expires_at: Option<SystemTime>,
     /// Why the last exchange failed; none after a success.
     pub failure: Option<Error>,
     /// Why somebody has to log in again. The access token may still be good for a while: see
@@ -71,6 +77,25 @@ impl Status {
     #[must_use]
     pub fn is_login_required(&self) -> bool {
         self.login_required.is_some()
+    }
+
+    /// Whether the lasting credential has expired at `now`, or will within `time`: what to warn of.
+    /// False where nobody knows.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_reauth::handle::Status;
+    ///
+    /// fn warns(status: &Status) -> bool {
+    ///     let two_weeks = Duration::from_secs(14 * 24 * 60 * 60);
+    ///     status.credential_expires_within(two_weeks, SystemTime::now())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn credential_expires_within(&self, time: Duration, now: SystemTime) -> bool {
+        let left = |at: SystemTime| at.duration_since(now).unwrap_or_default();
+        self.credential_expires_at
+            .is_some_and(|at| left(at) <= time)
     }
 }
 
@@ -119,8 +144,8 @@ impl Watch {
         self.waiters.places()
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        !self.closed
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     pub(super) fn close(&mut self) -> Vec<Waker> {
@@ -140,8 +165,10 @@ impl Cell {
             generation: snapshot.generation,
             usable: snapshot.is_usable(now),
             exchanging: state.board.is_flying(),
+            logging_in: state.logging_in,
             expires_at: snapshot.expires.map(|expiry| expiry.at.wall()),
             refresh_expires_at: snapshot.refresh_expires.map(|expiry| expiry.at.wall()),
+            credential_expires_at: snapshot.token.as_ref().and_then(Token::credential_expiry),
             failure: state.failure.clone(),
             login_required: state.login_required.clone(),
             unsaved: state.overdue,
@@ -169,7 +196,10 @@ impl Cell {
     }
 
     /// Waits until `look` finds something in the state, looking at every change.
-    async fn watch_until<T>(&self, mut look: impl FnMut(&super::State) -> Option<T>) -> T {
+    pub(super) async fn watch_until<T>(
+        &self,
+        mut look: impl FnMut(&super::State) -> Option<T>,
+    ) -> T {
         let mut watching = Watching {
             cell: self,
             place: None,

@@ -6,7 +6,7 @@ use super::{Cell, State, flight::Ending, ledger::Ask, schedule, wake};
 use crate::{
     clock::Moment,
     observe::{Event, Outcome},
-    provider::{Exchange, ExchangeParts, ProviderError, Reason, SessionId, TokenClient},
+    provider::{Exchange, ExchangeParts, ProviderError, Reason, SessionId, TokenClient, Wanted},
     token::Token,
 };
 
@@ -14,10 +14,10 @@ use crate::{
 /// is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    cell: Arc<Cell>,
-    lineage: u64,
+    pub(super) cell: Arc<Cell>,
+    pub(super) lineage: u64,
     last: Option<Token>,
-    ask: Ask,
+    pub(super) ask: Ask,
     tries: u32,
     landed: bool,
     /// Observers were told that it begins.
@@ -49,6 +49,16 @@ impl Ticket {
 
     /// What the provider gets for its next try.
     pub(crate) fn exchange(&mut self, session: &SessionId, client: &TokenClient) -> Exchange {
+        self.exchange_until(session, client, schedule::EXCHANGE, None)
+    }
+
+    pub(super) fn exchange_until(
+        &mut self,
+        session: &SessionId,
+        client: &TokenClient,
+        allowed: Duration,
+        wanted: Option<Arc<dyn Wanted>>,
+    ) -> Exchange {
         let now = self.cell.now();
         self.tell_that_it_begins();
         self.ask.sent_at = Some(now);
@@ -60,9 +70,10 @@ impl Ticket {
                 .filter(|_| self.ask.reason == Reason::Refused)
                 .cloned(),
             reason: self.ask.reason,
-            deadline: now.after(schedule::EXCHANGE),
+            deadline: now.after(allowed),
             session: session.clone(),
             client: client.clone(),
+            wanted,
         })
     }
 
@@ -138,6 +149,7 @@ impl Ticket {
         let waited_for = state.login_required.is_some();
         // What the provider did beside asking is its own affair, whatever becomes of the answer.
         state.owed |= self.ask.sent_at.is_some();
+        state.logging_in = false;
         let ending = if state.lineage == self.lineage {
             end(cell, &mut state, &self.ask, now)
         } else {
@@ -168,7 +180,7 @@ impl Ticket {
         let login_required = state
             .login_required
             .clone()
-            .filter(|_| state.watch.is_open());
+            .filter(|_| !state.watch.is_closed());
         drop(state);
         self.tell_that_it_ended(landed_as, &ending, waiters.len(), now);
         cell.tell_of_login(waited_for, login_required.as_ref());

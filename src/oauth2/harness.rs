@@ -77,6 +77,7 @@ fn play<T: fmt::Debug, F: Future<Output = Result<T, ProviderError>>>(
         deadline: SENT_AT.after(Duration::from_secs(10)),
         session: provider.profile().session(),
         client: TokenClient::new(player.clone(), clock),
+        wanted: None,
     });
     let result = at_once(ask(exchange));
     if let Err(error) = &result {

@@ -21,6 +21,7 @@ pub struct BoxProvider(Arc<dyn ErasedProvider>);
 /// rare and slow; one allocation more is nothing beside it.
 pub(crate) trait ErasedProvider: Send + Sync {
     fn obtain(&self, exchange: Exchange) -> Boxed<'_, Result<Token, ProviderError>>;
+    fn login(&self, exchange: Exchange) -> Boxed<'_, Result<Token, ProviderError>>;
     fn profile(&self) -> Profile;
     fn settle<'a>(&'a self, session: &'a SessionId) -> Boxed<'a, Result<(), ProviderError>>;
     fn replace<'a>(
@@ -52,6 +53,10 @@ impl Provider for BoxProvider {
         self.0.obtain(exchange).await
     }
 
+    async fn login(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        self.0.login(exchange).await
+    }
+
     fn profile(&self) -> Profile {
         self.0.profile()
     }
@@ -80,6 +85,10 @@ impl fmt::Debug for BoxProvider {
 impl<P: Provider> ErasedProvider for P {
     fn obtain(&self, exchange: Exchange) -> Boxed<'_, Result<Token, ProviderError>> {
         Box::pin(Provider::obtain(self, exchange))
+    }
+
+    fn login(&self, exchange: Exchange) -> Boxed<'_, Result<Token, ProviderError>> {
+        Box::pin(Provider::login(self, exchange))
     }
 
     fn profile(&self) -> Profile {

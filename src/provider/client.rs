@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::ProviderError;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Moment, Sleep};
 
 /// The plain HTTP client for token requests, as an exchange hands it out.
 ///
@@ -118,6 +118,11 @@ impl TokenClient {
     #[must_use]
     pub fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// Waits, by the clock that this session goes by.
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        self.clock.sleep(duration)
     }
 }
 

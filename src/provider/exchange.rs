@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ProviderError, SessionId, TokenClient};
+use super::{ProviderError, SessionId, TokenClient, Wanted};
 use crate::{
     clock::Moment,
     token::{Secret, Token},
@@ -40,6 +40,8 @@ pub(crate) struct ExchangeParts {
     pub(crate) deadline: Moment,
     pub(crate) session: SessionId,
     pub(crate) client: TokenClient,
+    /// Until when a login is wanted; none where it is not one.
+    pub(crate) wanted: Option<Arc<dyn Wanted>>,
 }
 
 /// Why a token is asked for.
@@ -78,6 +80,7 @@ impl Exchange {
             deadline,
             session: parts.session.clone(),
             client: parts.client.until(deadline),
+            wanted: parts.wanted.clone(),
         })
     }
 
@@ -118,7 +121,8 @@ impl Exchange {
     /// When this exchange should be over. The token client keeps to its own time limit for each
     /// request; a provider that sends several, or does other work, keeps to this one. Where the
     /// session is kept in a store, it sends nothing any more after this one either: a process that
-    /// was stopped meanwhile may have been taken for dead, and its refresh token spent by another.
+    /// was stopped meanwhile may have been taken for dead, and its refresh token spent by another. A
+    /// login has five minutes, for people; requests that follow upon their answer may be later.
     #[must_use]
     pub fn deadline(&self) -> Moment {
         self.0.deadline
@@ -128,6 +132,10 @@ impl Exchange {
     #[must_use]
     pub fn session(&self) -> &SessionId {
         &self.0.session
+    }
+
+    pub(super) fn wanted(&self) -> Option<&dyn Wanted> {
+        self.0.wanted.as_deref()
     }
 
     /// The client to ask with.

@@ -45,6 +45,7 @@ mod exchange;
 mod fixed;
 mod function;
 mod identity;
+mod login;
 mod origin;
 mod placement;
 mod profile;
@@ -62,6 +63,7 @@ pub use self::{
     fixed::FixedToken,
     function::{ProviderFn, provider_fn},
     identity::{SessionId, SessionParts},
+    login::Login,
     origin::{Origin, Origins},
     placement::Placement,
     profile::{LostReply, Profile, Refusal, Rotation},
@@ -70,6 +72,7 @@ pub(crate) use self::{
     boxed::ErasedProvider,
     client::{HeldBack, SendBefore, SendFuture, TokenRequest, Transport},
     exchange::ExchangeParts,
+    login::Wanted,
     origin::{OriginIndex, is_loopback},
     placement::Headers,
 };
@@ -95,6 +98,29 @@ pub trait Provider: Send + Sync + 'static {
         &self,
         exchange: Exchange,
     ) -> impl Future<Output = Result<Token, ProviderError>> + Send;
+
+    /// Logs in: begins a session anew, where there is no refresh token to spend or it was refused for
+    /// good. Called only where the [profile](Profile::login) says that there is a login, at most once
+    /// for each refused refresh token, and never for an idle session: the next request logs in.
+    ///
+    /// It may wait for a person, until the exchange's [deadline](Exchange::deadline) in five minutes,
+    /// and does so with [`Exchange::by_the_deadline`]. Callers wait for half a minute, and are then
+    /// told that a [login is in progress](crate::Error::is_login_in_progress).
+    ///
+    /// # Errors
+    ///
+    /// *Refused* and *unknown outcome* are final: no login is tried again until the application hands
+    /// a token over, or the process begins anew. The former says that the password, the signature or
+    /// the code is not good, or that somebody declined; the latter that something good for one use
+    /// may have been used. All others are tried again, each time after a pause, so they must mean
+    /// that nothing of the kind was.
+    fn login(
+        &self,
+        exchange: Exchange,
+    ) -> impl Future<Output = Result<Token, ProviderError>> + Send {
+        let _ = exchange;
+        async { Err(ProviderError::refused("this provider has no login")) }
+    }
 
     /// What is known about the vendor. Read once, when the layer is built.
     fn profile(&self) -> Profile {

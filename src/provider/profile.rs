@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Origins, Placement, SessionId, SessionParts};
+use super::{Login, Origins, Placement, SessionId, SessionParts};
 
 /// The facts about a vendor that decide how its sessions are kept.
 ///
@@ -20,6 +20,7 @@ pub struct Profile {
     lost_reply: Option<LostReply>,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) refresh_lifetime: Option<Duration>,
+    pub(crate) login: Login,
 }
 
 /// Whether refresh tokens rotate.
@@ -94,6 +95,7 @@ impl Profile {
             lost_reply: None,
             lifetime: None,
             refresh_lifetime: None,
+            login: Login::None,
         }
     }
 
@@ -152,6 +154,14 @@ impl Profile {
     #[must_use]
     pub fn default_refresh_lifetime(mut self, lifetime: Duration) -> Self {
         self.refresh_lifetime = (!lifetime.is_zero()).then_some(lifetime);
+        self
+    }
+
+    /// Whose [logins](super::Provider::login) the provider makes by itself. Such a provider is not
+    /// asked for an exchange where there is no refresh token to spend, but for a login.
+    #[must_use]
+    pub fn login(mut self, login: Login) -> Self {
+        self.login = login;
         self
     }
 

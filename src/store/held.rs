@@ -40,6 +40,8 @@ pub(crate) struct HeldToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_expires_at: Option<UnixMillis>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    credential_expires_at: Option<UnixMillis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
     #[serde(
         serialize_with = "exposed_fields",
@@ -95,6 +97,8 @@ impl HeldToken {
             refresh: token.refresh_token().cloned(),
             refresh_asked_at: (refresh_asked_at != asked_at).then_some(refresh_asked_at),
             refresh_expires_at: refresh.map(|it| UnixMillis::of(it.at)),
+            // Of the vendor's clock, which no shift of ours concerns.
+            credential_expires_at: token.credential_expiry().map(UnixMillis::of_wall),
             scope: token.scope().map(str::to_owned),
             extra: token
                 .extras()
@@ -173,6 +177,9 @@ impl HeldToken {
         }
         if let Some(hint) = self.refresh_in {
             token = token.with_refresh_hint(Duration::from_millis(hint));
+        }
+        if let Some(at) = self.credential_expires_at {
+            token = token.with_credential_expiry(at.wall());
         }
         if let Some(token_type) = &self.token_type {
             token = token.with_token_type(token_type);

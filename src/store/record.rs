@@ -31,6 +31,8 @@ pub struct Record {
     pub(super) refused: Option<RefusedToken>,
     /// No exchange before this: a vendor asked for a pause.
     pub(super) not_before: Option<UnixMillis>,
+    /// When a login was refused that no process which had begun by then makes again.
+    pub(super) login_over_at: Option<UnixMillis>,
     /// The tokens that this session was ever started from, the latest last.
     pub(super) seeds: Vec<Fingerprint>,
     /// The refresh tokens that were rotated away last.
@@ -98,6 +100,7 @@ impl Record {
             intent: None,
             refused: None,
             not_before: None,
+            login_over_at: None,
             seeds,
             rotated: after.map(|it| it.rotated.clone()).unwrap_or_default(),
             sealed: None,
@@ -129,7 +132,28 @@ impl Record {
 
     /// Whether its session was revoked, and nobody has logged in since.
     pub(super) fn has_ended(&self) -> bool {
-        self.token.is_none() && !self.is_sealed()
+        self.token.is_none() && self.login_over_at.is_none() && !self.is_sealed()
+    }
+
+    /// The record with a note that a login was refused; one of that alone, where there is none.
+    pub(super) fn login_over(record: Option<&Self>, at: UnixMillis) -> Self {
+        let mut noted = record.cloned().unwrap_or_else(|| Self {
+            version: Version {
+                lineage: 0,
+                revision: 0,
+            },
+            token: None,
+            intent: None,
+            refused: None,
+            not_before: None,
+            login_over_at: None,
+            seeds: Vec::new(),
+            rotated: Vec::new(),
+            sealed: None,
+            unknown: Vec::new(),
+        });
+        noted.login_over_at = Some(at);
+        noted
     }
 
     fn followed_by(&self, token: Option<HeldToken>, version: Version) -> Self {
@@ -143,6 +167,7 @@ impl Record {
         next.intent = None;
         next.refused = None;
         next.not_before = None;
+        next.login_over_at = None;
         next
     }
 

@@ -50,6 +50,7 @@ impl Record {
             intent: take(&mut fields, "intent")?,
             refused: take(&mut fields, "refused")?,
             not_before: take(&mut fields, "not_before")?,
+            login_over_at: take(&mut fields, "login_over_at")?,
             seeds: take(&mut fields, "seeds")?.unwrap_or_default(),
             rotated: take(&mut fields, "rotated")?.unwrap_or_default(),
             sealed: take(&mut fields, "sealed")?,
@@ -78,6 +79,9 @@ impl Serialize for Wire<'_> {
         }
         map.serialize_entry("token", &record.token)?;
         map.serialize_entry("refused", &record.refused)?;
+        if let Some(at) = &record.login_over_at {
+            map.serialize_entry("login_over_at", at)?;
+        }
         map.serialize_entry("seeds", &record.seeds)?;
         map.serialize_entry("rotated", &record.rotated)?;
         for (name, value) in &record.unknown {

@@ -44,6 +44,7 @@ pub struct Token {
     scope: Option<String>,
     extra: Vec<(String, Secret)>,
     origins: Vec<String>,
+    credential_expires: Option<SystemTime>,
     asked_at: Option<Moment>,
     kept: bool,
 }
@@ -100,6 +101,7 @@ impl Token {
             scope: None,
             extra: Vec::new(),
             origins: Vec::new(),
+            credential_expires: None,
             asked_at: None,
             kept: false,
         }
@@ -183,6 +185,15 @@ impl Token {
         self
     }
 
+    /// When the lasting credential that this token was obtained with expires, such as an API token:
+    /// shown as [`Status::credential_expires_at`](crate::handle::Status::credential_expires_at).
+    /// Nothing is done about it here.
+    #[must_use]
+    pub fn with_credential_expiry(mut self, at: SystemTime) -> Self {
+        self.credential_expires = Some(at);
+        self
+    }
+
     /// When the request for this token was sent. Lifetimes count from here; without it they count
     /// from when the exchange began. Replies of the crate's token client carry this moment.
     #[must_use]
@@ -227,6 +238,12 @@ impl Token {
     /// The origins that came with it, as the vendor spelt them: where its API is.
     pub fn origins(&self) -> impl Iterator<Item = &str> {
         self.origins.iter().map(String::as_str)
+    }
+
+    /// When the lasting credential behind it expires, if the provider said so.
+    #[must_use]
+    pub fn credential_expiry(&self) -> Option<SystemTime> {
+        self.credential_expires
     }
 
     /// When the request for this token was sent, if the provider said so.

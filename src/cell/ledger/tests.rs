@@ -5,6 +5,7 @@ const ROTATING: Rules = Rules {
     rotation: Rotation::Must,
     lost_reply: LostReply::LastResort,
     looks_again: false,
+    logs_in: false,
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -28,6 +29,7 @@ fn ask(refresh: &str, now: Moment) -> Ask {
         access_dead: Moment::PAST,
         began_at: now,
         sent_at: Some(now),
+        logs_in: false,
     }
 }
 
@@ -192,6 +194,7 @@ fn no_history_makes_a_ledger_panic_or_pause_beyond_an_hour() {
                     ])
                     .unwrap(),
                 looks_again: random.bool(),
+                logs_in: false,
             };
             let delay = random.bool().then(|| secs(random.u64(..)));
             let error = match random.u8(0..5) {

@@ -107,6 +107,7 @@ fn outside(record: &Record, sealed: Secret) -> Record {
         intent: record.intent.clone(),
         refused: None,
         not_before: record.not_before,
+        login_over_at: None,
         seeds: Vec::new(),
         rotated: Vec::new(),
         sealed: Some(sealed),

@@ -169,4 +169,4 @@ impl Case<'_> {
 }
 
 /// As long as people are given to confirm a login.
-const LONGEST: Duration = Duration::from_secs(5 * 60);
+const LONGEST: Duration = schedule::LOGIN;

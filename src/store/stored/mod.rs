@@ -19,11 +19,13 @@
 //! | take the intent back | version and our intent | as before; with what the vendor said |
 //! | save | the version before; any intent | the next revision, no intent |
 //! | heal | a lower version, or none | the newest that this process knows |
+//! | log in | the version read, of no newer lineage | a new lineage, numbered by when the login began |
 //! | replace | the version read | a new lineage |
 //! | revoke | version and intent read | a new lineage, without a token |
 
 mod desk;
 mod judge;
+mod login;
 mod owed;
 mod revoke;
 mod seat;
@@ -40,7 +42,7 @@ use self::{desk::Desk, seat::Seat, turn::Turn};
 use super::{StoreError, erased::ErasedStore, held::HeldToken};
 use crate::{
     cell::SeedKeeper,
-    clock::Clock,
+    clock::{Clock, Moment},
     observe::Observers,
     provider::{Exchange, Profile, Provider, ProviderError, SessionId},
     token::Token,
@@ -51,6 +53,8 @@ pub(crate) struct Stored<P> {
     provider: P,
     profile: Arc<Profile>,
     desk: Desk,
+    /// When this process began to work with the store.
+    born: Moment,
     seats: Mutex<HashMap<SessionId, Arc<Seat>>>,
 }
 
@@ -67,6 +71,7 @@ impl<P: Provider> Stored<P> {
         Self {
             provider,
             profile,
+            born: clock.now(),
             desk: Desk::new(store, clock, observers),
             seats: Mutex::default(),
         }
@@ -99,6 +104,11 @@ impl<P: Provider> Provider for Stored<P> {
     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
         let seat = self.seat(exchange.session());
         Turn::new(self, &seat, exchange).run().await
+    }
+
+    async fn login(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        let seat = self.seat(exchange.session());
+        Turn::new(self, &seat, exchange).log_in().await
     }
 
     fn profile(&self) -> Profile {

@@ -153,6 +153,13 @@ impl Known {
         };
     }
 
+    /// A login that was made here. The session's last handle may be gone by now.
+    pub(super) fn logged_in(&mut self, record: Record) {
+        let closed = self.closed;
+        self.replaced(record);
+        self.closed = closed;
+    }
+
     /// A seed, from a layer that is being built.
     pub(super) fn open(&mut self, seed: HeldToken) {
         self.seed = Some(seed);

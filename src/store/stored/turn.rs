@@ -11,6 +11,7 @@ use super::{
     unreachable_store,
 };
 use crate::{
+    cell::schedule,
     clock::Moment,
     observe::Event,
     provider::{Exchange, Provider, ProviderError, Rotation},
@@ -46,7 +47,8 @@ pub(super) enum Trouble {
 
 impl<'a, P: Provider> Turn<'a, P> {
     pub(super) fn new(stored: &'a Stored<P>, seat: &'a Arc<Seat>, exchange: Exchange) -> Self {
-        let allowed = exchange.deadline().remaining(stored.desk.now());
+        let left = exchange.deadline().remaining(stored.desk.now());
+        let allowed = left.min(schedule::EXCHANGE);
         seat.known().turn_begins();
         Self {
             stored,
@@ -109,10 +111,20 @@ impl<'a, P: Provider> Turn<'a, P> {
         let mut sight = self.stored.desk.read(&self.seat.key).await?;
         {
             let mut known = self.seat.known();
-            let Meeting::Current(Some(record)) = known.meet(sight.record.take(), self.now()) else {
+            let Meeting::Current(record) = known.meet(sight.record.take(), self.now()) else {
                 return Ok(None);
             };
             let seed = known.seed.as_ref();
+            let empty = record.as_ref().is_none_or(|it| it.token.is_none());
+            if seed.is_none()
+                && empty
+                && let Some(error) = self.nothing_to_spend(record.as_ref())
+            {
+                return Err(Trouble::Provider(error));
+            }
+            let Some(record) = record else {
+                return Ok(None);
+            };
             if record.token.is_none() || seed.is_some_and(|seed| !record.has_seen(seed)) {
                 return Ok(None);
             }
@@ -123,7 +135,11 @@ impl<'a, P: Provider> Turn<'a, P> {
             Verdict::Adopt(token) => Ok(Some(Step::Done(token))),
             Verdict::Wait => Ok(Some(Step::Wait)),
             Verdict::Fail(error) => Err(Trouble::Provider(error)),
-            Verdict::Spend => Ok(None),
+            // Another process may hold the lease for as long as its login takes.
+            Verdict::Spend => match self.nothing_to_spend(sight.record.as_ref()) {
+                Some(error) => Err(Trouble::Provider(error)),
+                None => Ok(None),
+            },
         }
     }
 
@@ -188,7 +204,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         Ok(Written::Done)
     }
 
-    fn judge(&self, sight: &Sight) -> Verdict {
+    pub(super) fn judge(&self, sight: &Sight) -> Verdict {
         let Some(record) = &sight.record else {
             return Verdict::Spend;
         };
@@ -273,8 +289,8 @@ impl From<StoreError> for Trouble {
 }
 
 /// The first of the polls, each of which is twice as long as the one before it.
-const POLL: Duration = Duration::from_millis(100);
-const POLL_AT_MOST: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_millis(100);
+pub(super) const POLL_AT_MOST: Duration = Duration::from_secs(1);
 const WAIT_AT_MOST: Duration = Duration::from_secs(60);
 /// Far more than there are polls in that time: a store that does nothing but conflict ends it.
-const ROUNDS_AT_MOST: usize = 2_000;
+pub(super) const ROUNDS_AT_MOST: usize = 2_000;

@@ -1,11 +1,7 @@
-//! New logins: who hears of them, where they may live, and that no two sessions spend one.
+//! Logins that the application makes itself, and hands over.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
-
+use crate::support::{Api, Script, get, secs, settle};
 use http::StatusCode;
-use support::{Api, Script, get, secs, settle};
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
     AuthLayer, Token,

@@ -1,0 +1,131 @@
+//! A login, which goes on in the flight that found it needed.
+//!
+//! It takes the place of the exchange in the same task, so all who wait for a token wait for it, and
+//! there is one of them. It spends no refresh token: what becomes of it, that is known to be refused
+//! already. Where nobody wants it any more, those who wait for people are told.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use super::{Cell, Family, Ticket, schedule, wake};
+use crate::{
+    error::Error,
+    provider::{
+        Exchange, FailureKind, Login, ProviderError, Reason, SessionId, TokenClient, Wanted,
+    },
+    token::Token,
+};
+
+/// A login that began under this lineage of the cell.
+#[derive(Debug)]
+struct Wish {
+    cell: Arc<Cell>,
+    lineage: u64,
+}
+
+// === impl Family ===
+
+impl Family {
+    /// Whether the provider logs in for a session: the layer's first, or a sibling.
+    pub(super) fn logs_in(&self, first: bool) -> bool {
+        match self.profile.login {
+            Login::None => false,
+            Login::First => first,
+            Login::Each => true,
+        }
+    }
+
+    /// Logs in, where that is what a refused exchange calls for; else the refusal stands.
+    pub(super) async fn log_in(
+        &self,
+        ticket: &mut Ticket,
+        id: &SessionId,
+        refused: ProviderError,
+    ) -> Result<Token, ProviderError> {
+        let is_final = refused.kind() == FailureKind::Refused && refused.salvaged().is_none();
+        let exchange = match is_final {
+            true => ticket.begin_login(&refused, id, &self.client),
+            false => None,
+        };
+        let Some(exchange) = exchange else {
+            return Err(refused);
+        };
+        match self.has_store() {
+            // It limits the provider's login itself: what that brings has to be saved.
+            true => self.provider.login(exchange).await,
+            false => {
+                let login = self.provider.login(exchange.clone());
+                exchange.limiting(login).await
+            }
+        }
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    /// Why the vendor need not be asked: there is no refresh token that it would take.
+    pub(super) fn told(&self) -> Option<ProviderError> {
+        let now = self.cell.now();
+        let state = self.cell.lock();
+        let rules = self.cell.rules();
+        state.ledger.told(&self.ask, rules, now)
+    }
+
+    /// Goes on as a login, if there is one and somebody wants it.
+    fn begin_login(
+        &mut self,
+        refused: &ProviderError,
+        session: &SessionId,
+        client: &TokenClient,
+    ) -> Option<Exchange> {
+        let cell = Arc::clone(&self.cell);
+        let mut state = cell.lock();
+        let wanted = state.lineage == self.lineage
+            && !state.shut_down
+            && !state.revoked
+            && !state.ledger.login_is_over()
+            && self.ask.reason != Reason::KeepAlive;
+        if !cell.logs_in || !wanted {
+            return None;
+        }
+        let error = Error::exchange(refused.clone());
+        state.ledger.refuse(&error, &self.ask, cell.rules());
+        state.logging_in = true;
+        state.unwanted = false;
+        self.ask.refresh = None;
+        self.ask.logs_in = true;
+        let watchers = state.watch.changed();
+        drop(state);
+        wake(watchers);
+        let wish = Wish {
+            cell,
+            lineage: self.lineage,
+        };
+        Some(self.exchange_until(session, client, schedule::LOGIN, Some(Arc::new(wish))))
+    }
+}
+
+// === impl Cell ===
+
+impl Cell {
+    /// The same cell, of a session that its provider can log in.
+    pub(crate) fn with_login(self, logs_in: bool) -> Self {
+        Self { logs_in, ..self }
+    }
+
+    /// Whether a login is under way.
+    pub(crate) fn is_logging_in(&self) -> bool {
+        self.lock().logging_in
+    }
+}
+
+// === impl Wish ===
+
+impl Wanted for Wish {
+    fn until_unwanted(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.cell.watch_until(|state| {
+            let over = state.shut_down || state.unwanted || state.watch.is_closed();
+            (over || state.lineage != self.lineage).then_some(())
+        }))
+    }
+}

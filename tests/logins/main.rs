@@ -1,0 +1,14 @@
+//! New logins: those that an application hands over, and those that a provider makes by itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod core;
+mod handed_over;
+mod replicas;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;

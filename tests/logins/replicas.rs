@@ -1,0 +1,207 @@
+//! Logins of processes that share a store.
+
+use tower_reauth::{
+    Token,
+    provider::ProviderError,
+    store::{MemoryStore, SessionKey, TokenStore},
+    test_util::ManualClock,
+};
+
+use crate::{
+    stage::{LIFETIME, Vendor, access, ask, pass, refresh},
+    support::{secs, settle},
+};
+
+#[tokio::test]
+async fn two_replicas_with_nothing_in_their_store_ask_one_person() {
+    let (clock, vendor, store) = (
+        ManualClock::new(),
+        Vendor::with_a_person(),
+        MemoryStore::new(),
+    );
+    let layers = [0, 1].map(|_| vendor.replica(&clock, &store));
+    let handles = layers.each_ref().map(|layer| layer.handle());
+    let callers: Vec<_> = handles.iter().map(ask).collect();
+    pass(&clock, secs(31)).await;
+    for caller in callers {
+        let error = caller.await.unwrap().unwrap_err();
+        assert!(error.is_login_in_progress(), "{error}");
+    }
+    // For longer than anybody waits for a lease.
+    pass(&clock, secs(200)).await;
+    assert!(handles.iter().all(|handle| handle.status().logging_in));
+    assert_eq!(vendor.asked_at_once(), 1);
+    vendor.answer(1);
+    pass(&clock, secs(3)).await;
+    for handle in &handles {
+        assert_eq!(access(handle.token().await).unwrap(), "access-1");
+    }
+    assert_eq!(vendor.logins(), 1);
+    assert!(vendor.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_dead_for_all_replicas_calls_for_one_login() {
+    let (clock, vendor, store) = (
+        ManualClock::new(),
+        Vendor::with_a_person(),
+        MemoryStore::new(),
+    );
+    let layers = [0, 1, 2].map(|_| vendor.replica(&clock, &store));
+    let dead = Token::from_refresh_token(refresh(99));
+    layers[0].handle().replace(dead).await.unwrap();
+    let handles = layers.each_ref().map(|layer| layer.handle());
+    let callers: Vec<_> = handles.iter().map(ask).collect();
+    pass(&clock, secs(5)).await;
+    vendor.answer(1);
+    pass(&clock, secs(5)).await;
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap(), "access-1");
+    }
+    assert_eq!((vendor.logins(), vendor.sent().len()), (1, 1));
+    // And all go on from there.
+    clock.advance(LIFETIME);
+    for handle in &handles {
+        let caller = ask(handle);
+        pass(&clock, secs(3)).await;
+        assert_eq!(caller.await.unwrap().unwrap(), "access-2");
+    }
+    assert_eq!((vendor.logins(), vendor.sent().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_refused_login_is_refused_for_all_that_had_begun_and_a_restart_may_try_again() {
+    for seed in [None, Some(Token::from_refresh_token(refresh(99)))] {
+        let (clock, vendor) = (ManualClock::new(), Vendor::new());
+        let store = MemoryStore::new();
+        let layers = [0, 1, 2].map(|_| vendor.replica(&clock, &store));
+        if let Some(seed) = seed {
+            layers[0].handle().replace(seed).await.unwrap();
+        }
+        vendor.next(ProviderError::refused("declined"));
+        clock.advance(secs(1));
+        for round in 0..20 {
+            for layer in &layers {
+                let caller = ask(&layer.handle());
+                pass(&clock, secs(2)).await;
+                let error = caller.await.unwrap().unwrap_err();
+                assert!(error.is_login_required(), "{round}: {error}");
+            }
+            clock.advance(secs(60));
+        }
+        assert_eq!(vendor.logins(), 1);
+        let restarted = vendor.replica(&clock, &store);
+        let caller = ask(&restarted.handle());
+        pass(&clock, secs(2)).await;
+        assert_eq!(caller.await.unwrap().unwrap(), "access-1");
+        // The others look into the store, and find what it brought.
+        clock.advance(secs(60));
+        for layer in &layers {
+            let caller = ask(&layer.handle());
+            pass(&clock, secs(2)).await;
+            assert_eq!(caller.await.unwrap().unwrap(), "access-1");
+        }
+        assert_eq!(vendor.logins(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_token_handed_over_at_another_replica_beats_a_login_that_began_before() {
+    let (clock, vendor, store) = (
+        ManualClock::new(),
+        Vendor::with_a_person(),
+        MemoryStore::new(),
+    );
+    let [here, there] = [0, 1].map(|_| vendor.replica(&clock, &store));
+    let waiting = ask(&here.handle());
+    pass(&clock, secs(5)).await;
+    let token = Token::new("handed over").with_lifetime(LIFETIME);
+    there.handle().replace(token).await.unwrap();
+    vendor.answer(1);
+    pass(&clock, secs(5)).await;
+    assert_eq!(vendor.logins(), 1);
+    assert_eq!(waiting.await.unwrap().unwrap(), "handed over");
+    assert_eq!(access(there.handle().token().await).unwrap(), "handed over");
+}
+
+#[tokio::test]
+async fn a_session_that_was_revoked_elsewhere_is_not_logged_in_to() {
+    let (clock, vendor, store) = (ManualClock::new(), Vendor::new(), MemoryStore::new());
+    let [here, there] = [0, 1].map(|_| vendor.replica(&clock, &store));
+    for layer in [&here, &there] {
+        let caller = ask(&layer.handle());
+        pass(&clock, secs(2)).await;
+        caller.await.unwrap().unwrap();
+    }
+    there.handle().revoke().await.unwrap();
+    clock.advance(LIFETIME);
+    for layer in [&here, &there, &vendor.replica(&clock, &store)] {
+        let caller = ask(&layer.handle());
+        pass(&clock, secs(2)).await;
+        let error = caller.await.unwrap().unwrap_err();
+        assert!(error.is_login_required(), "{error}");
+    }
+    assert_eq!(vendor.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_while_it_logs_in_loses_the_login_and_nothing_else() {
+    let (clock, vendor, store) = (
+        ManualClock::new(),
+        Vendor::with_a_person(),
+        MemoryStore::new(),
+    );
+    let dying = vendor.replica(&clock, &store);
+    let handle = dying.handle();
+    let runtime = std::thread::spawn(crate::support::runtime).join().unwrap();
+    runtime.spawn(async move { handle.token().await });
+    let runtime = std::thread::spawn(move || {
+        runtime.block_on(settle());
+        runtime
+    });
+    let runtime = runtime.join().unwrap();
+    assert_eq!(vendor.logins(), 1);
+    std::thread::spawn(move || drop(runtime)).join().unwrap();
+    let next = vendor.replica(&clock, &store);
+    let caller = ask(&next.handle());
+    vendor.answer(1);
+    // The lease of the dead ends by itself.
+    pass(&clock, secs(15)).await;
+    assert_eq!(caller.await.unwrap().unwrap(), "access-1");
+    assert_eq!(vendor.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_login_begins_a_lineage_in_the_store_and_holds_no_intent_open() {
+    let (clock, vendor, store) = (
+        ManualClock::new(),
+        Vendor::with_a_person(),
+        MemoryStore::new(),
+    );
+    let layer = vendor.replica(&clock, &store);
+    let seed = Token::from_refresh_token(refresh(99));
+    layer.handle().replace(seed).await.unwrap();
+    let key = {
+        use tower_reauth::{Provider, provider::SessionId};
+        let profile = format!("{:?}", vendor.profile());
+        assert!(profile.contains("people"));
+        SessionKey::of(&SessionId::new(crate::stage::parts()))
+    };
+    let read = async || {
+        let now = std::time::SystemTime::UNIX_EPOCH;
+        store.read(&key, now).await.unwrap().record.unwrap()
+    };
+    let before = read().await;
+    let caller = ask(&layer.handle());
+    pass(&clock, secs(60)).await;
+    let meanwhile = read().await;
+    assert!(meanwhile.intent().is_none(), "nothing is being spent");
+    assert_eq!(meanwhile.version(), before.version());
+    vendor.answer(1);
+    pass(&clock, secs(2)).await;
+    drop(caller);
+    let after = read().await;
+    assert!(after.version().lineage > before.version().lineage);
+    assert_eq!(after.version().revision, 0);
+    assert!(after.intent().is_none());
+}
