@@ -99,7 +99,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // `cell`: the one function that says when a lost refresh token may be sent again, the plan of a
     // token's life, and the trait by which seeds are handed over.
     ("store", &["cell", "clock", "observe", "provider", "token"]),
-    ("vendor", &["oauth2", "provider", "token"]),
+    // `clock`: when something was asked last.
+    ("vendor", &["clock", "oauth2", "provider", "token"]),
     // `provider`, `store`: what a suite for stores hands to a store.
     ("test_util", &["clock", "provider", "store"]),
     // `oauth2`: beside the provider, the check of an address. `layer`: its builder, and its settings.

@@ -55,8 +55,8 @@
 //!
 //! | section | what | shown by, or why not |
 //! | --- | --- | --- |
-//! | 7636, 4.1 | a fresh verifier of 43 to 128 unreserved characters | `oauth2::pkce::each_verifier_is_another_one_of_43_unreserved_characters` |
-//! | 7636, 4.2 | S256 | `oauth2::pkce::the_challenge_of_a_vendors_sample_is_the_vendors` |
+//! | 7636, 4.1 | a fresh verifier of 43 to 128 unreserved characters | `oauth2::pkce::no_two_that_were_generated_are_alike_and_no_format_shows_one` |
+//! | 7636, 4.2 | S256 | `oauth2::pkce::published_verifiers_have_their_published_challenges` |
 //! | 7636, 4.5 | the verifier with the code | `oidc::logins::a_code_with_pkce_of_the_oidc_server_begins_a_session` |
 //! | 7636, 7.2 | no falling back to `plain` | there is no other method in the code |
 //! | 8252, 6, 8.12 | the person's own browser | the application opens it: this crate has no user interface |

@@ -9,7 +9,7 @@ use super::{
     callback::{Callback, Expected},
     form::Form,
     grant::Asked,
-    pkce::{self, Verifier},
+    pkce::Pkce,
     random,
     wire::Endpoint,
 };
@@ -34,7 +34,7 @@ pub struct PendingLogin {
     provider: OAuth2,
     url: String,
     state: Secret,
-    verifier: Verifier,
+    pkce: Pkce,
     redirect_uri: String,
     issuer: Option<String>,
     names_issuer: bool,
@@ -122,13 +122,13 @@ impl Authorization {
         })?;
         endpoint.uri("")?;
         let state = random::text::<16>()?;
-        let verifier = Verifier::new()?;
-        let url = self.url(endpoint.url(), &state, &verifier)?;
+        let pkce = Pkce::generate()?;
+        let url = self.url(endpoint.url(), &state, &pkce)?;
         Ok(PendingLogin {
             provider: provider.clone(),
             url,
             state,
-            verifier,
+            pkce,
             redirect_uri: self.redirect_uri.clone(),
             issuer: self
                 .issuer
@@ -138,20 +138,15 @@ impl Authorization {
         })
     }
 
-    fn url(
-        &self,
-        endpoint: &str,
-        state: &Secret,
-        verifier: &Verifier,
-    ) -> Result<String, ProviderError> {
-        let challenge = verifier.challenge();
+    fn url(&self, endpoint: &str, state: &Secret, pkce: &Pkce) -> Result<String, ProviderError> {
+        let challenge = pkce.challenge();
         let mut form = Form::default()
             .with("response_type", "code")
             .with("client_id", &self.provider.client_id)
             .with("redirect_uri", &self.redirect_uri)
             .with("state", state.expose())
             .with("code_challenge", &challenge)
-            .with("code_challenge_method", pkce::METHOD);
+            .with("code_challenge_method", Pkce::METHOD);
         if !self.provider.scope.is_empty() {
             form.push("scope", &self.provider.scope);
         }
@@ -209,7 +204,7 @@ impl PendingLogin {
         let code = Callback::read(callback).code(&expected)?;
         let asked = Asked::Code {
             code: &code,
-            verifier: &self.verifier,
+            pkce: &self.pkce,
             redirect_uri: &self.redirect_uri,
         };
         let reply = self.provider.ask(client, &asked).await?;
@@ -224,13 +219,9 @@ impl fmt::Debug for PendingLogin {
 }
 
 /// The redirect URI again, identical (section 4.1.3); the client names itself as it always does.
-pub(super) fn form<'a>(
-    code: &'a Secret,
-    verifier: &'a Verifier,
-    redirect_uri: &'a str,
-) -> Form<'a> {
+pub(super) fn form<'a>(code: &'a Secret, pkce: &'a Pkce, redirect_uri: &'a str) -> Form<'a> {
     Form::of("authorization_code")
         .with("code", code.expose())
         .with("redirect_uri", redirect_uri)
-        .with("code_verifier", verifier.secret().expose())
+        .with("code_verifier", pkce.verifier().expose())
 }

@@ -6,7 +6,7 @@ use super::{
     Assertion, Subject, authorization_code, client_credentials, device,
     form::Form,
     jwt_bearer,
-    pkce::Verifier,
+    pkce::Pkce,
     refresh_token, token_exchange,
     wire::{self, Names},
 };
@@ -32,7 +32,7 @@ pub(super) enum Asked<'a> {
     /// A code that came back from a login.
     Code {
         code: &'a Secret,
-        verifier: &'a Verifier,
+        pkce: &'a Pkce,
         redirect_uri: &'a str,
     },
     /// A login that is under way on another device.
@@ -51,9 +51,9 @@ impl<'a> Asked<'a> {
             Self::Own(Grant::TokenExchange(subject), _) => token_exchange::form(subject),
             Self::Code {
                 code,
-                verifier,
+                pkce,
                 redirect_uri,
-            } => Ok(authorization_code::form(code, verifier, redirect_uri)),
+            } => Ok(authorization_code::form(code, pkce, redirect_uri)),
             Self::DeviceCode(code) => Ok(device::form(code)),
         }
     }

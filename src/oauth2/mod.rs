@@ -52,7 +52,7 @@ mod jwt;
 mod jwt_bearer;
 mod metadata;
 mod pkce;
-mod random;
+pub(crate) mod random;
 mod refresh_token;
 mod revocation;
 mod server;
@@ -72,6 +72,7 @@ pub use self::{
     client_auth::ClientAuth,
     device::DevicePrompt,
     generic::OAuth2,
+    pkce::Pkce,
     server::Server,
     token_exchange::Subject,
 };

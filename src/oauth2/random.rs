@@ -10,7 +10,7 @@ use crate::{provider::ProviderError, token::Secret};
 /// # Errors
 ///
 /// *Transient*, where the operating system has none to give.
-pub(super) fn text<const BYTES: usize>() -> Result<Secret, ProviderError> {
+pub(crate) fn text<const BYTES: usize>() -> Result<Secret, ProviderError> {
     let mut bytes = Zeroizing::new([0; BYTES]);
     getrandom::fill(bytes.as_mut()).map_err(|_| {
         ProviderError::transient("the operating system has no random numbers to give at the moment")

@@ -97,6 +97,17 @@ impl ProviderError {
         self
     }
 
+    /// The same, of a request that cannot have spent anything, such as one with a password: an
+    /// *unknown outcome* is then *transient*.
+    #[must_use]
+    pub fn of_nothing_spent(self) -> Self {
+        self.with(|inner| {
+            if inner.kind == FailureKind::UnknownOutcome {
+                inner.kind = FailureKind::Transient;
+            }
+        })
+    }
+
     /// Adds the status of the reply.
     #[must_use]
     pub fn status(self, status: StatusCode) -> Self {

@@ -88,6 +88,26 @@ impl Exchange {
         .await
     }
 
+    /// Waits for `work` for `time` at most.
+    pub(crate) async fn within<T>(
+        &self,
+        time: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ProviderError> {
+        let mut work = pin!(work);
+        let mut limit = self.client().sleep(time);
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            limit
+                .as_mut()
+                .poll(cx)
+                .map(|()| Err(ProviderError::transient("it takes too long")))
+        })
+        .await
+    }
+
     /// Waits for a provider's login: for as long as people are given, and for the requests that
     /// follow upon their answer. One that keeps to neither is given up for lost.
     pub(crate) async fn limiting<T>(
@@ -95,19 +115,12 @@ impl Exchange {
         login: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
         let left = self.deadline().remaining(self.client().now());
-        let mut login = pin!(login);
-        let mut limit = self.client().sleep(left.saturating_add(REQUESTS));
-        poll_fn(|cx| {
-            if let Poll::Ready(done) = login.as_mut().poll(cx) {
-                return Poll::Ready(done);
-            }
-            limit.as_mut().poll(cx).map(|()| {
-                Err(ProviderError::unknown_outcome(
-                    "the provider's login does not come to an end",
-                ))
-            })
+        let limited = self.within(left.saturating_add(REQUESTS), login).await;
+        limited.unwrap_or_else(|_| {
+            Err(ProviderError::unknown_outcome(
+                "the provider's login does not come to an end",
+            ))
         })
-        .await
     }
 }
 

@@ -2,15 +2,20 @@
 //!
 //! Source: the vendor's public documentation at `docs.mapp.com/apidocs`.
 
-use std::time::Duration;
+mod login;
+
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, Request};
+use http::{HeaderMap, HeaderName, Request};
+
+use self::login::{Codes, Slot};
+use super::hook::Hook;
 
 use crate::{
     oauth2::wire::{self, Endpoint, Grant, Names},
     provider::{
-        Exchange, Origins, Placement, Profile, Provider, ProviderError, Refusal, Rotation,
+        Exchange, Login, Origins, Placement, Profile, Provider, ProviderError, Refusal, Rotation,
         SessionParts,
     },
     token::{Secret, Token},
@@ -22,8 +27,9 @@ use crate::{
 /// personal part out. So a token is refreshed by the clock alone, and a session whose refresh fails
 /// answers with an error once its token has expired, rather than going on as nobody.
 ///
-/// A session starts from the refresh token of a shopper's first visit. Asking for another first
-/// token makes another shopper, so this is never done here.
+/// A session starts from the refresh token of a shopper's first visit, or from an authorization code
+/// with its PKCE verifier. Asking for a code makes another shopper, so that is done by the application,
+/// or by its [explicit wish](Self::authorize_by_itself).
 ///
 /// ```
 /// use tower_reauth::vendor::Dressipi;
@@ -37,6 +43,7 @@ pub struct Dressipi {
     origins: Option<Origins>,
     api_key: Option<Secret>,
     sends_old_token: bool,
+    codes: Option<Codes>,
 }
 
 // === impl Dressipi ===
@@ -52,6 +59,7 @@ impl Dressipi {
             origins: None,
             api_key: None,
             sends_old_token: false,
+            codes: None,
         }
     }
 
@@ -85,6 +93,66 @@ impl Dressipi {
         self
     }
 
+    /// Begins a session with an authorization code that the application has got, and the PKCE verifier
+    /// whose challenge it was asked for with (RFC 7636). Used once, where there is no refresh token,
+    /// or the vendor refuses it; afterwards the session needs a new one.
+    ///
+    /// ```
+    /// # let (code, verifier) = ("c0de", "1tBnEmtSImyCykPHxHYBdzpSFhKEj0Q1LuiHd4fdDlY");
+    /// use tower_reauth::vendor::Dressipi;
+    ///
+    /// let provider = Dressipi::new("https://dressipi.shop.example/api", "client-id")
+    ///     .authorization_code(code, verifier);
+    /// ```
+    #[must_use]
+    pub fn authorization_code(
+        mut self,
+        code: impl Into<Secret>,
+        verifier: impl Into<Secret>,
+    ) -> Self {
+        self.codes = Some(Codes::given(code.into(), verifier.into()));
+        self
+    }
+
+    /// Begins a session with a code that the application gets for each login: `ask` is handed the
+    /// address to get it at, with the challenge of a new verifier in it, and has five minutes. Each
+    /// answer of that address makes another shopper.
+    ///
+    /// ```
+    /// use tower_reauth::vendor::Dressipi;
+    ///
+    /// # async fn visit(address: &str) -> String { String::new() }
+    /// let provider = Dressipi::new("https://dressipi.shop.example/api", "client-id")
+    ///     .ask_for_code(|address| async move { Ok(visit(&address).await.into()) });
+    /// ```
+    #[must_use]
+    pub fn ask_for_code<F, Fut>(mut self, ask: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Secret, ProviderError>> + Send + 'static,
+    {
+        self.codes = Some(Codes::Asked(Hook::new(ask)));
+        self
+    }
+
+    /// Gets a code by itself where there is no refresh token, or the vendor refuses it. **Each time
+    /// this makes another shopper**, who has none of the old one's preferences, so it fits visitors
+    /// that nobody knows yet, and nobody else.
+    ///
+    /// That the vendor answers the call with 200 and the code in the body is its documentation's
+    /// word; that the body is the code alone, or JSON with a `code` in it, is an assumption of ours.
+    ///
+    /// ```
+    /// use tower_reauth::vendor::Dressipi;
+    ///
+    /// let provider = Dressipi::new("https://dressipi.shop.example/api", "client-id").authorize_by_itself();
+    /// ```
+    #[must_use]
+    pub fn authorize_by_itself(mut self) -> Self {
+        self.codes = Some(Codes::Authorized(Slot::default()));
+        self
+    }
+
     fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
         let refresh_token = exchange.refresh_token()?;
         let parameters = [
@@ -94,17 +162,21 @@ impl Dressipi {
             ("redirect_uri", REDIRECT_URI),
         ];
         let mut request = wire::post_form(self.base.uri("/oauth/token")?, &parameters)?;
-        if let Some(key) = &self.api_key {
-            let unfit = || {
-                ProviderError::misconfigured("the key given to `.api_key(..)` is no header value")
-            };
-            let value = wire::secret_header(key).ok_or_else(unfit)?;
-            request.headers_mut().insert(API_KEY, value);
-        }
+        self.put_api_key(request.headers_mut())?;
         if let Some(value) = self.old_token(exchange).and_then(wire::secret_header) {
             request.headers_mut().insert(TOKEN, value);
         }
         Ok(request)
+    }
+
+    fn put_api_key(&self, headers: &mut HeaderMap) -> Result<(), ProviderError> {
+        let Some(key) = &self.api_key else {
+            return Ok(());
+        };
+        let unfit =
+            || ProviderError::misconfigured("the key given to `.api_key(..)` is no header value");
+        headers.insert(API_KEY, wire::secret_header(key).ok_or_else(unfit)?);
+        Ok(())
     }
 
     fn old_token<'a>(&self, exchange: &'a Exchange) -> Option<&'a Secret> {
@@ -128,7 +200,18 @@ impl Provider for Dressipi {
         wire::oauth_token(&reply, &NAMES, Grant::RefreshToken)
     }
 
+    async fn login(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        match &self.codes {
+            Some(codes) => self.log_in(codes, &exchange).await,
+            None => Err(ProviderError::refused("there is no authorization code")),
+        }
+    }
+
     fn profile(&self) -> Profile {
+        let login = match self.codes {
+            Some(_) => Login::First,
+            None => Login::None,
+        };
         Profile::new(VENDOR)
             .identity(SessionParts {
                 namespace: String::new(),
@@ -147,6 +230,7 @@ impl Provider for Dressipi {
             .refusal(Refusal::never())
             .rotation(Rotation::May)
             .default_lifetime(LIFETIME)
+            .login(login)
     }
 }
 

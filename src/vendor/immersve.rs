@@ -3,6 +3,9 @@
 //! Source: the vendor's public documentation, repository `immersve/immersve-docs`, and the OpenAPI
 //! document in it.
 
+mod api_key;
+mod login;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,16 +17,19 @@ use http::{
 use crate::{
     oauth2::wire::{self, Endpoint, Names},
     provider::{
-        Exchange, Origins, Placement, Profile, Provider, ProviderError, Rotation, SessionParts,
-        TokenReply,
+        Exchange, Login, Origins, Placement, Profile, Provider, ProviderError, Rotation,
+        SessionParts, TokenReply,
     },
     token::{Secret, Token},
 };
 
+pub use self::{api_key::ImmersveApiKey, login::ImmersveLogin};
+
 /// Sessions at Immersve.
 ///
 /// Refresh tokens are good for one use and about 30 days, access tokens for about 20 minutes; both
-/// are JWTs that say so themselves. A session starts from the pair that a login gave.
+/// are JWTs that say so themselves. A session starts from the pair that a login gave, or logs in by
+/// itself where it has a [signer](Self::login).
 ///
 /// ```
 /// use tower_reauth::vendor::Immersve;
@@ -40,6 +46,7 @@ pub struct Immersve {
     base: Endpoint,
     origins: Option<Origins>,
     account_id: Option<Secret>,
+    login: Option<ImmersveLogin>,
 }
 
 // === impl Immersve ===
@@ -55,6 +62,7 @@ impl Immersve {
             base: Endpoint::base(LIVE),
             origins: None,
             account_id: None,
+            login: None,
         }
     }
 
@@ -86,6 +94,14 @@ impl Immersve {
         self
     }
 
+    /// Logs in by itself, with a wallet that signs: where the session has no refresh token, or the
+    /// vendor refuses it. This is the login of one wallet, and so of the layer's first session.
+    #[must_use]
+    pub fn login(mut self, login: ImmersveLogin) -> Self {
+        self.login = Some(login);
+        self
+    }
+
     fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
         let refresh_token = exchange.refresh_token()?;
         wire::check_placement(&self.placement())?;
@@ -112,8 +128,13 @@ impl Immersve {
         Ok(request)
     }
 
-    fn account(&self) -> &str {
-        self.account_id.as_ref().map_or("", Secret::expose)
+    /// The account, and the wallet that logs in to it: neither may get the other's token.
+    fn account(&self) -> String {
+        let account = self.account_id.as_ref().map_or("", Secret::expose);
+        match &self.login {
+            Some(login) => format!("{account} {}", login.wallet()),
+            None => account.to_owned(),
+        }
     }
 
     fn placement(&self) -> Placement {
@@ -124,12 +145,19 @@ impl Immersve {
         }
     }
 
-    fn default_origins(&self) -> Origins {
-        match self.base.url() {
-            LIVE => Origins::from([LIVE, LIVE_CARD_SECRETS]),
-            TEST => Origins::from([TEST, TEST_CARD_SECRETS]),
-            _ => self.base.origins(),
+    fn logins(&self) -> Login {
+        match self.login {
+            Some(_) => Login::First,
+            None => Login::None,
         }
+    }
+}
+
+fn default_origins(base: &Endpoint) -> Origins {
+    match base.url() {
+        LIVE => Origins::from([LIVE, LIVE_CARD_SECRETS]),
+        TEST => Origins::from([TEST, TEST_CARD_SECRETS]),
+        _ => base.origins(),
     }
 }
 
@@ -141,6 +169,13 @@ impl Provider for Immersve {
             return wire::issued(&reply, &NAMES);
         }
         Err(failure(&reply))
+    }
+
+    async fn login(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        match &self.login {
+            Some(login) => login.log_in(self, &exchange).await,
+            None => Err(ProviderError::refused("nobody signs for this session")),
+        }
     }
 
     async fn revoke(&self, exchange: Exchange) -> Result<(), ProviderError> {
@@ -161,7 +196,7 @@ impl Provider for Immersve {
                 vendor: VENDOR.to_owned(),
                 base_url: self.base.url().to_owned(),
                 client: self.client_application_id.clone(),
-                account: self.account().to_owned(),
+                account: self.account(),
                 scope: String::new(),
                 resource: Vec::new(),
                 audience: Vec::new(),
@@ -172,10 +207,11 @@ impl Provider for Immersve {
             .origins(
                 self.origins
                     .clone()
-                    .unwrap_or_else(|| self.default_origins()),
+                    .unwrap_or_else(|| default_origins(&self.base)),
             )
             .rotation(Rotation::Must)
             .default_refresh_lifetime(REFRESH_LIFETIME)
+            .login(self.logins())
     }
 }
 
@@ -211,7 +247,7 @@ fn known_code(code: &str) -> Option<ProviderError> {
         )
         .code("INVALID_REQUEST_INPUT"),
         "FORBIDDEN" => wrong("the vendor does not allow the token request").code("FORBIDDEN"),
-        _ => return None,
+        other => return login::known_code(other),
     })
 }
 

@@ -12,16 +12,17 @@ use http::Request;
 use crate::{
     oauth2::wire::{self, Endpoint, Json, Names},
     provider::{
-        Exchange, Origins, Profile, Provider, ProviderError, Rotation, SessionParts, TokenReply,
+        Credential, Exchange, Login, Origins, Profile, Provider, ProviderError, Rotation,
+        SessionParts, TokenReply,
     },
-    token::Token,
+    token::{Secret, Token},
 };
 
 /// Sessions at Marketiger3D.
 ///
 /// To refresh, the vendor asks for the old access token beside the refresh token, so a session
 /// starts from a pair: [`Token::from_pair`]. Every refresh gives a new pair. A refresh token lives
-/// for 12 hours; after that, only email and password help.
+/// for 12 hours; after that, only [email and password](Self::email_and_password) help.
 ///
 /// ```
 /// use tower_reauth::vendor::Marketiger3D;
@@ -32,6 +33,14 @@ use crate::{
 pub struct Marketiger3D {
     base: Endpoint,
     origins: Option<Origins>,
+    user: Option<User>,
+}
+
+/// Who logs in.
+#[derive(Clone, Debug)]
+struct User {
+    email: Secret,
+    password: Credential,
 }
 
 // === impl Marketiger3D ===
@@ -43,6 +52,7 @@ impl Marketiger3D {
         Self {
             base: Endpoint::base(BASE),
             origins: None,
+            user: None,
         }
     }
 
@@ -58,6 +68,44 @@ impl Marketiger3D {
     pub fn origins(mut self, origins: impl Into<Origins>) -> Self {
         self.origins = Some(origins.into());
         self
+    }
+
+    /// Logs in with email and password, where the session has no refresh token, or the vendor refuses
+    /// it. A refused password is not sent again before somebody hands a token over, or the process
+    /// begins anew. This is the login of one user, and so of the layer's first session.
+    ///
+    /// The vendor's reply may lack the refresh token: the session then ends with its access token,
+    /// and logs in again.
+    ///
+    /// ```
+    /// use tower_reauth::AuthLayer;
+    /// use tower_reauth::vendor::Marketiger3D;
+    ///
+    /// let provider = Marketiger3D::new().email_and_password("me@shop.example", "s3cr3t");
+    /// let auth = AuthLayer::new(provider);
+    /// ```
+    #[must_use]
+    pub fn email_and_password(
+        mut self,
+        email: impl Into<Secret>,
+        password: impl Into<Credential>,
+    ) -> Self {
+        self.user = Some(User {
+            email: email.into(),
+            password: password.into(),
+        });
+        self
+    }
+
+    fn login_request(&self) -> Result<Request<Bytes>, ProviderError> {
+        let user = self.user.as_ref();
+        let user = user.ok_or_else(|| ProviderError::refused("nobody logs in to this session"))?;
+        let password = user.password.look_up()?;
+        let members = [
+            ("email", user.email.expose()),
+            ("password", password.expose()),
+        ];
+        wire::post_json(self.base.uri("/Auth/Login")?, &members)
     }
 
     fn request(&self, exchange: &Exchange) -> Result<Request<Bytes>, ProviderError> {
@@ -89,17 +137,30 @@ impl Provider for Marketiger3D {
     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
         let request = self.request(&exchange)?;
         let reply = exchange.client().send(request).await?;
-        read(&reply)
+        read(&reply, SESSION_REFUSED)
+    }
+
+    async fn login(&self, exchange: Exchange) -> Result<Token, ProviderError> {
+        let request = self.login_request()?;
+        let sent = exchange.client().send(request).await;
+        // A password is good for more than one use.
+        let read = sent.and_then(|reply| read(&reply, PASSWORD_REFUSED));
+        read.map_err(ProviderError::of_nothing_spent)
     }
 
     fn profile(&self) -> Profile {
+        let login = match self.user {
+            Some(_) => Login::First,
+            None => Login::None,
+        };
+        let email = self.user.as_ref().map_or("", |user| user.email.expose());
         Profile::new(VENDOR)
             .identity(SessionParts {
                 namespace: String::new(),
                 vendor: VENDOR.to_owned(),
                 base_url: self.base.url().to_owned(),
                 client: String::new(),
-                account: String::new(),
+                account: email.to_owned(),
                 scope: String::new(),
                 resource: Vec::new(),
                 audience: Vec::new(),
@@ -109,13 +170,14 @@ impl Provider for Marketiger3D {
             .origins(self.origins.clone().unwrap_or_else(|| self.base.origins()))
             .rotation(Rotation::Must)
             .default_refresh_lifetime(REFRESH_LIFETIME)
+            .login(login)
     }
 }
 
 /// A success says so twice, in its status and in its envelope. A refusal may come as either.
-fn read(reply: &TokenReply) -> Result<Token, ProviderError> {
+fn read(reply: &TokenReply, refused: &'static str) -> Result<Token, ProviderError> {
     if !reply.status().is_success() {
-        let verdict = wire::decision(reply, &ENVELOPE).and_then(|json| refusal(&json));
+        let verdict = wire::decision(reply, &ENVELOPE).and_then(|json| refusal(&json, refused));
         return Err(told_by(verdict.unwrap_or_else(|| reply.failure()), reply));
     }
     let token = wire::issued(reply, &NAMES);
@@ -124,7 +186,7 @@ fn read(reply: &TokenReply) -> Result<Token, ProviderError> {
     match (json.flag("success"), token) {
         (Some(true), token) => token,
         (Some(false), Err(error)) if whole && error.salvaged().is_none() => {
-            let verdict = refusal(&json).unwrap_or_else(|| {
+            let verdict = refusal(&json, refused).unwrap_or_else(|| {
                 ProviderError::misconfigured(
                     "the vendor refused the token request for a reason that it does not document",
                 )
@@ -141,19 +203,19 @@ fn read(reply: &TokenReply) -> Result<Token, ProviderError> {
     }
 }
 
-fn refusal(json: &Json) -> Option<ProviderError> {
-    (json.text("error.type") == Some("AUTHENTICATION")).then(|| {
-        ProviderError::refused(
-            "the vendor refuses the session: log in again with email and password",
-        )
-        .code("AUTHENTICATION")
-    })
+fn refusal(json: &Json, refused: &'static str) -> Option<ProviderError> {
+    (json.text("error.type") == Some("AUTHENTICATION"))
+        .then(|| ProviderError::refused(refused).code("AUTHENTICATION"))
 }
 
 fn told_by(error: ProviderError, reply: &TokenReply) -> ProviderError {
     error.status(reply.status()).vendor_text(reply.body())
 }
 
+const SESSION_REFUSED: &str =
+    "the vendor refuses the session: log in again with email and password";
+const PASSWORD_REFUSED: &str =
+    "the vendor refuses email and password: check both, then begin the process anew";
 const VENDOR: &str = "marketiger3d";
 const BASE: &str = "https://devapi.marketiger3d.com/v2";
 const ENVELOPE: [&str; 2] = ["success", "error.type"];

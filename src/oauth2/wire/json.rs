@@ -66,13 +66,18 @@ impl Json {
         }
     }
 
+    /// A number, or one in a text.
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
+        match self.get(name)? {
+            Scalar::Number(number) => Some(*number),
+            Scalar::Text(text) => decimal(text.expose()),
+            Scalar::Flag(_) | Scalar::Unreadable => None,
+        }
+    }
+
     /// A number of seconds, as a number or in a text. Whatever is no positive number is unknown.
     pub(crate) fn lifetime(&self, name: &str) -> Option<Duration> {
-        let seconds = match self.get(name)? {
-            Scalar::Number(seconds) => *seconds,
-            Scalar::Text(text) => decimal(text.expose())?,
-            Scalar::Flag(_) | Scalar::Unreadable => return None,
-        };
+        let seconds = self.number(name)?;
         // False for NaN as well; and more than this is capped by the token anyway.
         let stated = seconds > 0.0;
         let lifetime = stated.then(|| Duration::from_secs_f64(seconds.min(CENTURY)))?;

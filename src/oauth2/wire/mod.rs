@@ -20,5 +20,8 @@ pub(crate) use self::{
     failure::{Grant, decision, oauth_failure, oauth_token},
     issued::{Names, issued},
     json::Json,
-    request::{basic, bearer, check_placement, post_form, post_json, secret_header},
+    request::{
+        Member, basic, bearer, check_placement, get, post_form, post_json, post_json_of,
+        secret_header,
+    },
 };

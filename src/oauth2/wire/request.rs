@@ -7,6 +7,7 @@ use http::{
     HeaderValue, Method, Request, Uri,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -46,9 +47,43 @@ pub(crate) fn post_json(
     uri: Uri,
     members: &[(&str, &str)],
 ) -> Result<Request<Bytes>, ProviderError> {
+    let texts = members
+        .iter()
+        .map(|(name, text)| (*name, Member::Text(text)));
+    post_json_of(uri, &texts.collect::<Vec<_>>())
+}
+
+/// A value in a JSON object.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Member<'a> {
+    Text(&'a str),
+    Texts(&'a [&'a str]),
+    Number(u64),
+    Flag(bool),
+}
+
+/// The same, of members that are no texts.
+///
+/// # Errors
+///
+/// None in practice: all of them can be written.
+pub(crate) fn post_json_of(
+    uri: Uri,
+    members: &[(&str, Member<'_>)],
+) -> Result<Request<Bytes>, ProviderError> {
     let body = object(members)
         .map_err(|_| ProviderError::misconfigured("the token request cannot be written"))?;
     Ok(post(uri, "application/json", zeroizing_bytes(body)))
+}
+
+/// A GET, for what a token request needs first.
+pub(crate) fn get(uri: Uri) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = uri;
+    let json = HeaderValue::from_static("application/json, text/plain;q=0.9");
+    request.headers_mut().insert(ACCEPT, json);
+    request
 }
 
 /// `Authorization: Basic`, with the id and the secret form-encoded before they are joined (RFC
@@ -119,7 +154,7 @@ fn form(parameters: &[(&str, &str)]) -> Bytes {
     zeroizing_bytes(form.finish().into_bytes())
 }
 
-fn object(members: &[(&str, &str)]) -> Result<Vec<u8>, serde_json::Error> {
+fn object(members: &[(&str, Member<'_>)]) -> Result<Vec<u8>, serde_json::Error> {
     // As above; JSON's longest escape is six bytes long.
     let lengths = members
         .iter()
@@ -136,6 +171,17 @@ fn object(members: &[(&str, &str)]) -> Result<Vec<u8>, serde_json::Error> {
     }
     body.push(b'}');
     Ok(body)
+}
+
+impl Member<'_> {
+    /// At least as many characters as it has, before they are escaped.
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Texts(texts) => texts.iter().map(|text| text.len() + 1).sum(),
+            Self::Number(_) | Self::Flag(_) => 20,
+        }
+    }
 }
 
 fn sensitive(value: Vec<u8>) -> Option<HeaderValue> {
