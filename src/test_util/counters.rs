@@ -4,18 +4,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Requests to the token endpoint, and to the one where sessions are ended, that arrived, faults
+    /// Requests to the token endpoint, and to those where sessions begin and end, that arrived, faults
     /// and all.
     pub token_requests: u64,
     /// Token requests that were processed and granted, whether or not the answer arrived.
     pub exchanges: u64,
+    /// Logins that were granted, whether or not the answer arrived.
+    pub logins: u64,
     /// Sessions that were ended because a client asked for it, whether or not the answer arrived.
     pub revocations: u64,
     /// The largest number of token requests that were under way at the same time.
     pub in_flight_max: u64,
     /// Exchanges that spent the refresh token and issued another.
     pub rotations: u64,
-    /// Times that a refresh token was presented after it had been spent.
+    /// Times that a refresh token, a code or a passcode was presented after it had been spent.
     pub spent_twice: u64,
     /// Sessions that ended because one of their refresh tokens was spent twice.
     pub families_killed: u64,

@@ -1,11 +1,15 @@
 use std::{fmt, io, ops::Deref};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{
-    builder::{DAY, SimBuilder, launch},
+    builder::{DAY, MINUTE, SimBuilder, launch},
+    once::{Once, Unusable},
     rotation::{Rotation, Turns},
     sessions::{RefreshStyle, Sessions},
     simulator::Simulator,
@@ -18,15 +22,17 @@ use super::{
 ///
 /// Access tokens live for 24 hours, as the vendor documents. Every other path is API and takes the
 /// token bare in `x-dressipi-jwt`: with a good one it answers 200 and `"personalised": true`, with
-/// a dead one or none 200 and `false`. First logins (`authorization_code`) are not simulated, only
-/// [`seed`](Simulator::seed) makes sessions.
+/// a dead one or none 200 and `false`. `GET /oauth/authorize` with a challenge of PKCE (S256 only)
+/// makes a shopper and answers with a code, which `authorization_code` with its verifier redeems.
 ///
-/// Ours and not the vendor's: the refresh lifetime of 30 days, what a missing API key leads to, and
-/// that a refresh token spent twice ends its session.
+/// Ours and not the vendor's: the refresh lifetime of 30 days, what a missing API key leads to, that
+/// a refresh token spent twice ends its session, that codes are good for 10 minutes and one use, and
+/// that they come as JSON or [as they are](SimBuilder::code_as_text).
 #[derive(Debug)]
 pub struct SimDressipi {
     sim: Simulator,
     client_id: String,
+    codes: Once<String>,
 }
 
 /// The part of [`SimBuilder`] that only [`SimDressipi`] has.
@@ -35,6 +41,9 @@ pub struct DressipiOptions {
     client_id: String,
     api_key: Option<String>,
     rotation: Turns,
+    /// Each with the challenge that it was asked for with.
+    codes: Once<String>,
+    code_as_text: bool,
 }
 
 // === impl SimDressipi ===
@@ -59,10 +68,19 @@ impl SimDressipi {
             client_id: "client-id".into(),
             api_key: None,
             rotation: Turns::new(Rotation::Always),
+            codes: Once::default(),
+            code_as_text: false,
         };
         let mut builder = SimBuilder::new(options, DAY, 30 * DAY);
         builder.policy.refresh = RefreshStyle::DashedHex;
         builder
+    }
+
+    /// A code, as a shopper's first visit gives it, for the challenge of a verifier.
+    #[must_use]
+    pub fn code_for(&self, challenge: &str) -> String {
+        let now = self.sim.sessions().clock().now().unix();
+        new_code(&self.codes, challenge, now)
     }
 
     /// The client that all sessions belong to; `client-id`, unless it is set.
@@ -96,6 +114,12 @@ impl SimBuilder<DressipiOptions> {
         self
     }
 
+    /// Answers with the code alone, in place of JSON.
+    pub fn code_as_text(mut self) -> Self {
+        self.vendor.code_as_text = true;
+        self
+    }
+
     /// When an exchange spends the refresh token and gives another.
     pub fn rotation(mut self, rotation: Rotation) -> Self {
         self.vendor.rotation = Turns::new(rotation);
@@ -113,8 +137,13 @@ impl SimBuilder<DressipiOptions> {
     /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimDressipi> {
         let client_id = self.vendor.client_id.clone();
+        let codes = self.vendor.codes.clone();
         let sim = launch(self).await?;
-        Ok(SimDressipi { sim, client_id })
+        Ok(SimDressipi {
+            sim,
+            client_id,
+            codes,
+        })
     }
 }
 
@@ -133,6 +162,9 @@ impl Vendor for DressipiOptions {
             ));
         }
         let form = self.form(request)?;
+        if form.get("grant_type") == Some("authorization_code") {
+            return self.redeem(&form, sessions);
+        }
         let refresh = form.require("refresh_token").map_err(invalid_request)?;
         let dead = |_| Denial::refused(error("invalid_grant"));
         let grant = sessions
@@ -147,6 +179,41 @@ impl Vendor for DressipiOptions {
             reply["refresh_token"] = refresh.into();
         }
         Ok(wire::json(StatusCode::OK, &reply))
+    }
+
+    fn login_paths(&self) -> &'static [&'static str] {
+        &[AUTHORIZE]
+    }
+
+    fn get_path(&self) -> Option<&'static str> {
+        Some(AUTHORIZE)
+    }
+
+    fn log_in(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        let query = request.parts.uri.query().unwrap_or_default();
+        let query = Form::of_query(query).map_err(invalid_request)?;
+        let is = |name: &str, wanted: &str| match query.require(name) {
+            Ok(value) if value == wanted => Ok(()),
+            Ok(_) => Err(invalid_request(format!("{name} is not {wanted}"))),
+            Err(complaint) => Err(invalid_request(complaint)),
+        };
+        if !self.has_api_key(&request.parts) {
+            return Err(malformed("invalid_client", "x-api-key".into()));
+        }
+        is("response_type", "code")?;
+        is("code_challenge_method", "S256")?;
+        is("redirect_uri", REDIRECT_URI)?;
+        query.require("state").map_err(invalid_request)?;
+        if query.require("client_id").map_err(invalid_request)? != self.client_id {
+            return Err(Denial::refused(error("unauthorized_client")));
+        }
+        let challenge = query.require("code_challenge").map_err(invalid_request)?;
+        let now = sessions.clock().now().unix();
+        let code = new_code(&self.codes, challenge, now);
+        Ok(match self.code_as_text {
+            true => wire::reply(StatusCode::OK, "text/plain", code + "\n"),
+            false => wire::json(StatusCode::OK, &json!({ "code": code })),
+        })
     }
 
     fn complain(&self, _complaint: &str) -> Response<Bytes> {
@@ -183,12 +250,34 @@ impl DressipiOptions {
             || wire::single(&request.headers, "x-api-key") == self.api_key.as_deref()
     }
 
-    /// The form of a refresh by the right client.
+    fn redeem(&self, form: &Form, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        let code = form.require("code").map_err(invalid_request)?;
+        let verifier = form.require("code_verifier").map_err(invalid_request)?;
+        let now = sessions.clock().now().unix();
+        let challenge = self.codes.redeem(code, now);
+        if challenge == Err(Unusable::Used) {
+            sessions.spent_twice();
+        }
+        let answer = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        if challenge.is_err() || challenge.is_ok_and(|challenge| challenge != answer) {
+            return Err(Denial::refused(error("invalid_grant")));
+        }
+        let seed = sessions.begin();
+        let reply = json!({
+            "access_token": seed.access_token,
+            "token_type": "Bearer",
+            "expires_in": sessions.access_lifetime().as_secs(),
+            "refresh_token": seed.refresh_token,
+        });
+        Ok(wire::json(StatusCode::OK, &reply))
+    }
+
+    /// The form of a token request by the right client.
     fn form(&self, request: &Request) -> Result<Form, Denial> {
         let form = Form::parse(request.headers(), &request.body).map_err(invalid_request)?;
         let grant_type = form.require("grant_type").map_err(invalid_request)?;
-        if grant_type != "refresh_token" {
-            let complaint = "grant_type is not refresh_token";
+        if !matches!(grant_type, "refresh_token" | "authorization_code") {
+            let complaint = "grant_type is neither refresh_token nor authorization_code";
             return Err(malformed("unsupported_grant_type", complaint.into()));
         }
         if form.require("redirect_uri").map_err(invalid_request)? != REDIRECT_URI {
@@ -213,6 +302,12 @@ impl fmt::Debug for DressipiOptions {
     }
 }
 
+fn new_code(codes: &Once<String>, challenge: &str, now: std::time::Duration) -> String {
+    let code = format!("{:032x}", fastrand::u128(..));
+    codes.open(code.clone(), challenge.to_owned(), now + 10 * MINUTE);
+    code
+}
+
 fn invalid_request(complaint: String) -> Denial {
     malformed("invalid_request", complaint)
 }
@@ -225,4 +320,5 @@ fn error(code: &str) -> Response<Bytes> {
     wire::json(StatusCode::BAD_REQUEST, &json!({ "error": code }))
 }
 
+const AUTHORIZE: &str = "/oauth/authorize";
 const REDIRECT_URI: &str = "urn:ietf:wg:oauth:2.0:oob:auto";

@@ -41,7 +41,7 @@ impl Answer for Core {
         request: Request<Incoming>,
     ) -> Result<Response<SimBody>, Abrupt> {
         let path = request.uri().path();
-        if path != self.vendor.token_path() && !self.is_revocation(path) {
+        if path != self.vendor.token_path() && !self.is_revocation(path) && !self.is_login(path) {
             return Ok(self.api(request).await);
         }
         // A vendor that has a request finishes it, even when the client has hung up; hyper would
@@ -149,6 +149,9 @@ impl Core {
         let outcome = match self.complaint(request) {
             Some(it) => Err(Denial::malformed(it, self.vendor.complain(it))),
             None if self.is_revocation(request.parts.uri.path()) => self.revoke(request),
+            None if self.is_login(request.parts.uri.path()) => {
+                self.vendor.log_in(request, &self.sessions)
+            }
             None => self.exchange(request),
         };
         match outcome {
@@ -181,9 +184,14 @@ impl Core {
         self.vendor.revocation_path() == Some(path)
     }
 
+    fn is_login(&self, path: &str) -> bool {
+        self.vendor.login_paths().contains(&path)
+    }
+
     /// What is wrong with a token request for any vendor.
     fn complaint(&self, request: &vendor::Request) -> Option<&'static str> {
-        if request.parts.method != Method::POST {
+        let by_get = self.vendor.get_path() == Some(request.parts.uri.path());
+        if request.parts.method != Method::POST && !by_get {
             return Some("a token request is a POST");
         }
         let query = request.parts.uri.query().unwrap_or_default();

@@ -1,4 +1,4 @@
-use std::{io, ops::Deref};
+use std::{io, ops::Deref, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -10,9 +10,11 @@ use serde_json::json;
 
 use super::{
     builder::{DAY, MINUTE, SimBuilder, launch},
+    once::Once,
     sessions::{RefreshStyle, Sessions},
     simulator::Simulator,
     vendor::{Denial, Reception, Request, Revoked, Vendor},
+    wallet::{self, Challenge},
     wire,
 };
 
@@ -24,8 +26,13 @@ use super::{
 /// other path is API and wants `Authorization: Bearer`; it echoes `x-account-id`. `/forbidden`
 /// answers 403 to a good token, as the vendor's business rules do.
 ///
-/// Ours and not the vendor's: the words in its bodies, and that a refresh token spent twice ends
-/// its session.
+/// Wallets log in at `POST /auth/login-init` and `/auth/login-complete`, by `siwe`, `algorand` or
+/// `xrpl`, and at the deprecated `/siwe/generate-challenge` and `/siwe/login`; what they have to sign
+/// with is [`sign`](Self::sign). API calls with the right [`x-api-key` and
+/// `x-api-secret`](SimBuilder::api_key) need no token.
+///
+/// Ours and not the vendor's: the words in its bodies, that a refresh token spent twice ends its
+/// session, that a message may be signed for 5 minutes, and that a wallet's signature is a hash.
 #[derive(Debug)]
 pub struct SimImmersve {
     sim: Simulator,
@@ -35,9 +42,14 @@ pub struct SimImmersve {
 /// The part of [`SimBuilder`] that only [`SimImmersve`] has.
 #[derive(Clone, Debug)]
 pub struct ImmersveOptions {
-    origin: String,
-    client_application_id: String,
+    pub(super) origin: String,
+    pub(super) client_application_id: String,
     forbid: bool,
+    pub(super) challenges: Once<Challenge>,
+    pub(super) challenge_lifetime: Duration,
+    /// Wallets without an account.
+    pub(super) strangers: Vec<String>,
+    api_key: Option<(String, String)>,
 }
 
 // === impl SimImmersve ===
@@ -62,6 +74,10 @@ impl SimImmersve {
             origin: "https://app.example".into(),
             client_application_id: "client-app-id".into(),
             forbid: false,
+            challenges: Once::default(),
+            challenge_lifetime: 5 * MINUTE,
+            strangers: Vec::new(),
+            api_key: None,
         };
         let mut builder = SimBuilder::new(options, 20 * MINUTE, 30 * DAY);
         builder.policy.refresh = RefreshStyle::Jwt;
@@ -72,6 +88,12 @@ impl SimImmersve {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.options.origin
+    }
+
+    /// The signature that the simulated wallets make of a message.
+    #[must_use]
+    pub fn sign(message: &str) -> String {
+        wallet::sign(message)
     }
 
     /// The client application that all sessions belong to; `client-app-id`, unless it is set.
@@ -101,6 +123,24 @@ impl SimBuilder<ImmersveOptions> {
     /// The client application that all sessions belong to.
     pub fn client_application_id(mut self, id: impl Into<String>) -> Self {
         self.vendor.client_application_id = id.into();
+        self
+    }
+
+    /// How long a message may be signed.
+    pub fn challenge_lifetime(mut self, lifetime: Duration) -> Self {
+        self.vendor.challenge_lifetime = lifetime;
+        self
+    }
+
+    /// One more wallet that has no account. All others have one.
+    pub fn stranger(mut self, wallet: impl Into<String>) -> Self {
+        self.vendor.strangers.push(wallet.into());
+        self
+    }
+
+    /// A partner's key and secret, which API calls may have in place of a token.
+    pub fn api_key(mut self, key: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.vendor.api_key = Some((key.into(), secret.into()));
         self
     }
 
@@ -157,6 +197,19 @@ impl Vendor for ImmersveOptions {
         Ok(wire::json(StatusCode::OK, &reply))
     }
 
+    fn login_paths(&self) -> &'static [&'static str] {
+        &[
+            "/auth/login-init",
+            "/auth/login-complete",
+            "/siwe/generate-challenge",
+            "/siwe/login",
+        ]
+    }
+
+    fn log_in(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        self.log_in_at(request.parts.uri.path(), request, sessions)
+    }
+
     fn revocation_path(&self) -> Option<&'static str> {
         Some("/auth/logout")
     }
@@ -186,7 +239,8 @@ impl Vendor for ImmersveOptions {
 
     fn api(&self, request: &Parts, sessions: &Sessions, refuse: bool) -> Reception {
         let token = wire::bearer(&request.headers);
-        let good = token.is_some_and(|it| sessions.check_access(it).is_ok());
+        let good =
+            token.is_some_and(|it| sessions.check_access(it).is_ok()) || self.has_key(request);
         if !good || refuse {
             return Reception::Refused(unauthorized());
         }
@@ -201,6 +255,13 @@ impl Vendor for ImmersveOptions {
 }
 
 impl ImmersveOptions {
+    fn has_key(&self, request: &Parts) -> bool {
+        let of = |name| wire::single(&request.headers, name);
+        self.api_key.as_ref().is_some_and(|(key, secret)| {
+            of("x-api-key") == Some(key) && of("x-api-secret") == Some(secret)
+        })
+    }
+
     fn check_headers(&self, request: &Request) -> Result<(), Denial> {
         if request.headers().contains_key(AUTHORIZATION) {
             let complaint = "there is an Authorization header on the token request";
@@ -218,12 +279,12 @@ impl ImmersveOptions {
     }
 }
 
-fn malformed(path: &str, complaint: String) -> Denial {
+pub(super) fn malformed(path: &str, complaint: String) -> Denial {
     let reply = invalid_input(path, &complaint);
     Denial::malformed(complaint, reply)
 }
 
-fn refused(code: &str, reason: &str) -> Denial {
+pub(super) fn refused(code: &str, reason: &str) -> Denial {
     Denial::refused(error(StatusCode::FORBIDDEN, code, reason))
 }
 

@@ -1,4 +1,4 @@
-use std::{io, ops::Deref};
+use std::{fmt, io, ops::Deref};
 
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts};
@@ -19,18 +19,24 @@ use super::{
 /// tokens live for 12 hours, as the vendor documents. Every other path is API and wants
 /// `Authorization: Bearer`.
 ///
+/// `POST /v2/Auth/Login` takes the email and the password of one user.
+///
 /// Ours and not the vendor's, who publishes nothing on it: the access lifetime of one hour, that
 /// each exchange starts the 12 hours anew, that refresh tokens are good for one exchange, that a
 /// second one ends the session, and the error types other than `AUTHENTICATION`.
 #[derive(Debug)]
 pub struct SimMarketiger {
     sim: Simulator,
+    options: MarketigerOptions,
 }
 
 /// The part of [`SimBuilder`] that only [`SimMarketiger`] has.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MarketigerOptions {
     refuse_with_ok: bool,
+    email: String,
+    password: String,
+    leaves_refresh_out: bool,
 }
 
 // === impl SimMarketiger ===
@@ -53,8 +59,23 @@ impl SimMarketiger {
     pub fn builder() -> SimBuilder<MarketigerOptions> {
         let options = MarketigerOptions {
             refuse_with_ok: false,
+            email: "me@shop.example".into(),
+            password: "p\u{e4}ss \"word\"".into(),
+            leaves_refresh_out: false,
         };
         SimBuilder::new(options, HOUR, 12 * HOUR)
+    }
+
+    /// The user's email; `me@shop.example`, unless it is set.
+    #[must_use]
+    pub fn email(&self) -> &str {
+        &self.options.email
+    }
+
+    /// The user's password; unless it is set, one that has to be escaped.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.options.password
     }
 }
 
@@ -75,6 +96,19 @@ impl SimBuilder<MarketigerOptions> {
         self
     }
 
+    /// The one user who logs in.
+    pub fn user(mut self, email: impl Into<String>, password: impl Into<String>) -> Self {
+        self.vendor.email = email.into();
+        self.vendor.password = password.into();
+        self
+    }
+
+    /// Leaves the refresh token out of the replies to logins, as the vendor's example does.
+    pub fn logins_without_refresh_token(mut self) -> Self {
+        self.vendor.leaves_refresh_out = true;
+        self
+    }
+
     /// Leaves `exp` out of the access tokens. They expire all the same, and nobody can tell when.
     pub fn access_tokens_without_exp(mut self) -> Self {
         self.policy.access = AccessStyle::JwtWithoutExp;
@@ -91,8 +125,9 @@ impl SimBuilder<MarketigerOptions> {
     ///
     /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimMarketiger> {
+        let options = self.vendor.clone();
         let sim = launch(self).await?;
-        Ok(SimMarketiger { sim })
+        Ok(SimMarketiger { sim, options })
     }
 }
 
@@ -118,6 +153,36 @@ impl Vendor for MarketigerOptions {
             .exchange(refresh, || true)
             .map_err(|_| self.refusal())?;
         let data = json!({ "accessToken": grant.access, "refreshToken": grant.refresh });
+        Ok(wire::json(
+            StatusCode::OK,
+            &json!({ "success": true, "data": data }),
+        ))
+    }
+
+    fn login_paths(&self) -> &'static [&'static str] {
+        &["/v2/Auth/Login"]
+    }
+
+    fn log_in(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        let malformed = |complaint: String| {
+            let reply = invalid(&complaint);
+            Denial::malformed(complaint, reply)
+        };
+        let body = wire::json_object(request.headers(), &request.body).map_err(malformed)?;
+        let text = |name| wire::text(&body, name).map_err(malformed);
+        if (text("email")?, text("password")?) != (&self.email, &self.password) {
+            let status = match self.refuse_with_ok {
+                true => StatusCode::OK,
+                false => StatusCode::BAD_REQUEST,
+            };
+            let message = "Email or password is wrong";
+            return Err(Denial::refused(failure(status, "AUTHENTICATION", message)));
+        }
+        let seed = sessions.begin();
+        let mut data = json!({ "accessToken": seed.access_token });
+        if !self.leaves_refresh_out {
+            data["refreshToken"] = seed.refresh_token.into();
+        }
         Ok(wire::json(
             StatusCode::OK,
             &json!({ "success": true, "data": data }),
@@ -157,6 +222,14 @@ impl MarketigerOptions {
         };
         let message = "The tokens cannot be refreshed";
         Denial::refused(failure(status, "AUTHENTICATION", message))
+    }
+}
+
+impl fmt::Debug for MarketigerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MarketigerOptions")
+            .field("refuse_with_ok", &self.refuse_with_ok)
+            .finish_non_exhaustive()
     }
 }
 

@@ -65,6 +65,7 @@ mod immersve;
 mod manual_clock;
 mod marketiger;
 mod oauth;
+mod once;
 mod rotation;
 mod server;
 mod sessions;
@@ -73,6 +74,7 @@ mod simulator;
 mod store_conformance;
 mod vendor;
 mod vmware_csp;
+mod wallet;
 mod wire;
 
 pub use builder::SimBuilder;

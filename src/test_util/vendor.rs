@@ -15,6 +15,21 @@ pub(super) trait Vendor: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The paths where clients log in, and what belongs to it. Requests to them are token requests.
+    fn login_paths(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The one of them that is asked by GET.
+    fn get_path(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Processes a request to one of those paths.
+    fn log_in(&self, _request: &Request, _sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        Err(Denial::malformed("nobody logs in here", self.complain("")))
+    }
+
     /// Processes a POST to the token endpoint.
     fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial>;
 

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     builder::{DAY, MINUTE, SimBuilder, launch},
+    client_auth::ClientSecret,
+    once::{Once, Unusable},
     sessions::Sessions,
     simulator::Simulator,
     vendor::{Denial, Reception, Request, Vendor},
@@ -21,10 +23,15 @@ use super::{
 /// takes the token in `Authorization: Bearer`, in `csp-auth-token`, or in both; where both are
 /// there, both have to be good.
 ///
-/// Ours and not the vendor's: the words and codes of the errors other than that text.
+/// `POST …/auth/authorize` takes a service account by Basic, with an optional `orgId`, and `POST
+/// …/auth/api-tokens/details` tells when an API token expires.
+///
+/// Ours and not the vendor's: the words and codes of the errors other than that text, also those that
+/// answer a wrong passcode and a wrong service account.
 #[derive(Debug)]
 pub struct SimVmwareCsp {
     sim: Simulator,
+    options: VmwareCspOptions,
 }
 
 /// The part of [`SimBuilder`] that only [`SimVmwareCsp`] has.
@@ -35,6 +42,10 @@ pub struct VmwareCspOptions {
     refusal: StatusCode,
     module_code: Value,
     require_both_headers: bool,
+    require_passcode: bool,
+    passcodes: Once<()>,
+    service_account: ClientSecret,
+    org_id: String,
 }
 
 // === impl SimVmwareCsp ===
@@ -61,8 +72,39 @@ impl SimVmwareCsp {
             refusal: StatusCode::BAD_REQUEST,
             module_code: json!(540),
             require_both_headers: false,
+            require_passcode: false,
+            passcodes: Once::default(),
+            service_account: ClientSecret::new("service id", "s3cret %+&:"),
+            org_id: "organization".into(),
         };
         SimBuilder::new(options, 30 * MINUTE, 180 * DAY)
+    }
+
+    /// What the user's second factor shows, good for one use.
+    #[must_use]
+    pub fn passcode(&self) -> String {
+        let passcode = format!("{:06}", fastrand::u32(..1_000_000));
+        let ever = std::time::Duration::MAX;
+        self.options.passcodes.open(passcode.clone(), (), ever);
+        passcode
+    }
+
+    /// The service account's id; unless it is set, one that has to be encoded.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.options.service_account.id()
+    }
+
+    /// The service account's secret; unless it is set, one that has to be encoded.
+    #[must_use]
+    pub fn client_secret(&self) -> &str {
+        self.options.service_account.secret()
+    }
+
+    /// The one organization.
+    #[must_use]
+    pub fn org_id(&self) -> &str {
+        &self.options.org_id
     }
 
     /// Revokes every API token made until now. Access tokens live on until they expire, as the
@@ -107,6 +149,12 @@ impl SimBuilder<VmwareCspOptions> {
         self
     }
 
+    /// Wants a passcode with each API token.
+    pub fn require_passcode(mut self) -> Self {
+        self.vendor.require_passcode = true;
+        self
+    }
+
     /// Wants API calls to have the token in both headers.
     pub fn require_both_headers(mut self) -> Self {
         self.vendor.require_both_headers = true;
@@ -123,8 +171,9 @@ impl SimBuilder<VmwareCspOptions> {
     ///
     /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimVmwareCsp> {
+        let options = self.vendor.clone();
         let sim = launch(self).await?;
-        Ok(SimVmwareCsp { sim })
+        Ok(SimVmwareCsp { sim, options })
     }
 }
 
@@ -143,17 +192,22 @@ impl Vendor for VmwareCspOptions {
         let form = Form::parse(request.headers(), &request.body).map_err(malformed)?;
         let api_token = self.api_token(&form).map_err(malformed)?;
         let dead = |_| Denial::refused(self.error(self.refusal, &dead_message(api_token)));
+        if self.require_passcode {
+            self.check_passcode(form.get("passcode"), sessions)?;
+        }
         let grant = sessions.exchange(api_token, || false).map_err(dead)?;
-        let lifetime = sessions.access_lifetime().as_secs();
-        let reply = json!({
-            "id_token": sessions.id_token(),
-            "token_type": "bearer",
-            "expires_in": self.expires_in.unwrap_or(lifetime.saturating_sub(1)),
-            "scope": "openid ALL_PERMISSIONS",
-            "access_token": grant.access,
-            "refresh_token": api_token,
-        });
-        Ok(wire::json(StatusCode::OK, &reply))
+        Ok(self.granted(&grant.access, Some(api_token), sessions))
+    }
+
+    fn login_paths(&self) -> &'static [&'static str] {
+        &[SERVICE, DETAILS]
+    }
+
+    fn log_in(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        match request.parts.uri.path() {
+            DETAILS => self.details(request, sessions),
+            _ => self.serve(request, sessions),
+        }
     }
 
     fn complain(&self, complaint: &str) -> Response<Bytes> {
@@ -175,6 +229,85 @@ impl Vendor for VmwareCspOptions {
 }
 
 impl VmwareCspOptions {
+    fn granted(
+        &self,
+        access: &str,
+        api_token: Option<&str>,
+        sessions: &Sessions,
+    ) -> Response<Bytes> {
+        let lifetime = sessions.access_lifetime().as_secs();
+        let mut reply = json!({
+            "id_token": sessions.id_token(),
+            "token_type": "bearer",
+            "expires_in": self.expires_in.unwrap_or(lifetime.saturating_sub(1)),
+            "scope": "openid ALL_PERMISSIONS",
+            "access_token": access,
+        });
+        if let Some(api_token) = api_token {
+            reply["refresh_token"] = api_token.into();
+        }
+        wire::json(StatusCode::OK, &reply)
+    }
+
+    fn check_passcode(&self, passcode: Option<&str>, sessions: &Sessions) -> Result<(), Denial> {
+        let now = sessions.clock().now().unix();
+        let redeemed = passcode.map(|passcode| self.passcodes.redeem(passcode, now));
+        if redeemed == Some(Err(Unusable::Used)) {
+            sessions.spent_twice();
+        }
+        match redeemed {
+            Some(Ok(())) => Ok(()),
+            _ => {
+                let reply = self.error(StatusCode::BAD_REQUEST, "Invalid passcode");
+                Err(Denial::refused(reply))
+            }
+        }
+    }
+
+    fn serve(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        let malformed = |complaint: String| {
+            let reply = self.complain(&complaint);
+            Denial::malformed(complaint, reply)
+        };
+        let form = Form::parse(request.headers(), &request.body).map_err(malformed)?;
+        let grant = form.require("grant_type").map_err(malformed)?;
+        if grant != "client_credentials" {
+            return Err(malformed("grant_type is not client_credentials".into()));
+        }
+        let headers = request.headers();
+        let known = self.service_account.authenticate(headers, &form);
+        if !known.map_err(malformed)? {
+            let message = "invalid_client: Invalid client credentials";
+            let reply = self.error(StatusCode::UNAUTHORIZED, message);
+            return Err(Denial::refused(reply));
+        }
+        if form.get("orgId").is_some_and(|id| id != self.org_id) {
+            let message = "Client is not part of the organization";
+            let reply = self.error(StatusCode::FORBIDDEN, message);
+            return Err(Denial::refused(reply));
+        }
+        sessions.exchanged();
+        Ok(self.granted(&sessions.access_only(), None, sessions))
+    }
+
+    fn details(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
+        let malformed = |complaint: String| {
+            let reply = self.complain(&complaint);
+            Denial::malformed(complaint, reply)
+        };
+        let body = wire::json_object(request.headers(), &request.body).map_err(malformed)?;
+        let token = wire::text(&body, "tokenValue").map_err(malformed)?;
+        match sessions.refresh_expiry(token) {
+            Some(millis) => {
+                let reply = json!({ "tokenName": "simulated", "expiresAt": millis });
+                Ok(wire::json(StatusCode::OK, &reply))
+            }
+            None => Err(Denial::refused(
+                self.error(StatusCode::NOT_FOUND, "No such token"),
+            )),
+        }
+    }
+
     fn api_token<'a>(&self, form: &'a Form) -> Result<&'a str, String> {
         match (form.get("api_token"), form.get("refresh_token")) {
             (Some(_), Some(_)) => Err("api_token and refresh_token are both there".into()),
@@ -216,4 +349,6 @@ fn dead_message(api_token: &str) -> String {
     format!("invalid_grant: Invalid refresh token: xxxx...{tail}")
 }
 
+const SERVICE: &str = "/csp/gateway/am/api/auth/authorize";
+const DETAILS: &str = "/csp/gateway/am/api/auth/api-tokens/details";
 const CSP_AUTH_TOKEN: &str = "csp-auth-token";

@@ -15,7 +15,16 @@ impl Form {
         if !is_media_type(headers, "application/x-www-form-urlencoded") {
             return Err("the content type is not application/x-www-form-urlencoded".into());
         }
-        let pairs: Vec<_> = form_urlencoded::parse(body).into_owned().collect();
+        Self::of_pairs(body)
+    }
+
+    /// The parameters of a query, none of them twice.
+    pub(super) fn of_query(query: &str) -> Result<Self, String> {
+        Self::of_pairs(query.as_bytes())
+    }
+
+    fn of_pairs(text: &[u8]) -> Result<Self, String> {
+        let pairs: Vec<_> = form_urlencoded::parse(text).into_owned().collect();
         for (at, (name, _)) in pairs.iter().enumerate() {
             if pairs.iter().skip(at + 1).any(|(other, _)| other == name) {
                 return Err("a parameter is there twice".into());

@@ -4,6 +4,7 @@
 //! document in it.
 
 mod api_key;
+mod codes;
 mod login;
 
 use std::time::Duration;
@@ -247,7 +248,7 @@ fn known_code(code: &str) -> Option<ProviderError> {
         )
         .code("INVALID_REQUEST_INPUT"),
         "FORBIDDEN" => wrong("the vendor does not allow the token request").code("FORBIDDEN"),
-        other => return login::known_code(other),
+        other => return codes::of_login(other),
     })
 }
 

@@ -7,8 +7,13 @@
 )]
 
 mod core;
+mod dressipi;
 mod handed_over;
+mod immersve;
+mod marketiger;
 mod replicas;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod vmware_csp;
+mod web;

@@ -51,12 +51,7 @@ async fn each_violation_has_its_error() -> Result<()> {
         ("redirect_uri", "", "invalid_request", 2),
         ("client_id", "", "invalid_request", 3),
         ("client_id", "other", "invalid_client", 3),
-        (
-            "grant_type",
-            "authorization_code",
-            "unsupported_grant_type",
-            4,
-        ),
+        ("grant_type", "password", "unsupported_grant_type", 4),
         ("grant_type", "", "invalid_request", 5),
         ("refresh_token", "", "invalid_request", 6),
         ("refresh_token", "unknown", "invalid_grant", 6),
