@@ -34,6 +34,15 @@
 //! ```
 //!
 //! ```toml
+//! vendor = "immersve-api-key"             # no session: a partner's key, which does not expire
+//! api_key = { env = "IMMERSVE_API_KEY" }  # both are read when the layer is built
+//! api_secret = { file = "/run/secrets/immersve-api-secret" }
+//! # environment = "live"                  # or "test", or `base_url` in its place
+//! # account_id = "account"
+//! # origins = ["https://api.immersve.com", "https://api-sec.immersve.com"]
+//! ```
+//!
+//! ```toml
 //! vendor = "dressipi"
 //! base_url = "https://dressipi.shop.example/api"
 //! client_id = "client-id"
@@ -54,13 +63,28 @@
 //! ```
 //!
 //! ```toml
+//! vendor = "marketiger3d"                 # logs in by itself, and needs no [initial]
+//! email = "me@shop.example"
+//! password = { file = "/run/secrets/marketiger3d-password" }
+//! ```
+//!
+//! ```toml
 //! vendor = "vmware-csp"
 //! api_token = { file = "/run/secrets/csp-api-token" }
+//! # watch_api_token = false              # asks once a day when the API token expires
 //! origins = ["https://vmc.vmware.com"]
 //! # account = "build-server"               # keeps the session over a change of the API token
 //! # base_url = "https://console.cloud.vmware.com"
 //! # token_header = "authorization"         # or "csp-auth-token", or "both"
 //! # deprecated_refresh_token_parameter = false
+//! ```
+//!
+//! ```toml
+//! vendor = "vmware-csp"                   # a service account, in place of an API token
+//! client_id = "app-id"
+//! client_secret = { file = "/run/secrets/csp-client-secret" }
+//! origins = ["https://vmc.vmware.com"]
+//! # org_id = "organization-id"
 //! ```
 //!
 //! ```toml
@@ -101,7 +125,7 @@
 //! # Secrets
 //!
 //! A secret is a [`SecretSource`]: a file, an environment variable, or said aloud a value. An API
-//! token and a client secret are looked up again for each exchange, so that what replaces the file
+//! token, a client secret and a password are looked up again for each exchange, so that what replaces the file
 //! is used with no restart. Tokens that a session starts from, and an API key, are read when the
 //! layer is built; whoever rotates tokens needs a store, which is then newer than the file.
 //! What this crate reads of a secret is overwritten when it is dropped; what a parser keeps of a

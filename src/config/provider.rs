@@ -9,7 +9,7 @@ use crate::{
     Error,
     oauth2::OAuth2,
     provider::{BoxProvider, Provider, ProviderError},
-    vendor::{Dressipi, Immersve, Marketiger3D, VmwareCsp},
+    vendor::{Dressipi, Immersve, ImmersveApiKey, Marketiger3D, VmwareCsp},
 };
 
 /// A provider as a configuration describes it: one vendor's, or with `ProviderConfig` alone that of
@@ -75,8 +75,9 @@ impl Described for BoxProvider {
         fn of<P: Configured>(table: &mut Table, beside: &[&str]) -> Result<ProviderConfig, Fault> {
             P::read(table, beside).map(ProviderConfig::boxed)
         }
-        let vendors: [(&str, Read); 5] = [
+        let vendors: [(&str, Read); 6] = [
             ("immersve", of::<Immersve>),
+            ("immersve-api-key", of::<ImmersveApiKey>),
             ("dressipi", of::<Dressipi>),
             ("marketiger3d", of::<Marketiger3D>),
             ("vmware-csp", of::<VmwareCsp>),
@@ -90,6 +91,7 @@ impl Described for BoxProvider {
 
 impl Configured for BoxProvider {}
 impl Configured for Immersve {}
+impl Configured for ImmersveApiKey {}
 impl Configured for Dressipi {}
 impl Configured for Marketiger3D {}
 impl Configured for VmwareCsp {}

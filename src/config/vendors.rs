@@ -1,14 +1,16 @@
-//! The four vendors' fields.
+//! The vendors' fields.
 
 use http::HeaderValue;
 
 use super::{
     provider::{Described, ProviderConfig},
+    secret::SecretSource,
     table::{Fault, Table},
 };
 use crate::{
     oauth2::wire::Endpoint,
-    vendor::{Dressipi, Immersve, Marketiger3D, VmwareCsp},
+    provider::Origins,
+    vendor::{Dressipi, Immersve, ImmersveApiKey, Marketiger3D, VmwareCsp},
 };
 
 impl Described for Immersve {
@@ -31,18 +33,11 @@ impl Described for Immersve {
             ));
         }
         let mut provider = Immersve::new(id, origin);
-        let environments = [("live", false), ("test", true)];
-        let environment = table.choice("environment", &environments)?;
-        let base_url = base_url(table)?;
-        if environment.is_some() && base_url.is_some() {
-            return Err(table.fault("base_url", "and `environment` say the same: leave one out"));
-        }
-        if environment == Some(true) {
-            provider = provider.test_environment();
-        }
-        if let Some(url) = base_url {
-            provider = provider.base_url(url);
-        }
+        provider = match environment(table)? {
+            Place::Live => provider,
+            Place::Test => provider.test_environment(),
+            Place::At(url) => provider.base_url(url),
+        };
         if let Some(account) = table.text("account_id")? {
             provider = provider.account_id(account);
         }
@@ -50,6 +45,43 @@ impl Described for Immersve {
             provider = provider.origins(origins);
         }
         Ok(ProviderConfig::new(move || Ok(provider.clone())))
+    }
+}
+
+impl Described for ImmersveApiKey {
+    fn read(table: &mut Table, beside: &[&str]) -> Result<ProviderConfig<Self>, Fault> {
+        const FIELDS: &[&str] = &[
+            "api_key",
+            "api_secret",
+            "environment",
+            "base_url",
+            "account_id",
+            "origins",
+        ];
+        table.only(&[FIELDS, beside])?;
+        let key = table.secret("api_key")?;
+        let key = key.ok_or_else(|| table.missing("api_key"))?;
+        let secret = table.secret("api_secret")?;
+        let secret = secret.ok_or_else(|| table.missing("api_secret"))?;
+        let place = environment(table)?;
+        let account = table.text("account_id")?;
+        let origins: Option<Origins> = table.origins()?;
+        Ok(ProviderConfig::new(move || {
+            // Both go with API calls, in headers that are made once.
+            let mut provider = ImmersveApiKey::new(key.look_up()?, secret.look_up()?);
+            provider = match &place {
+                Place::Live => provider,
+                Place::Test => provider.test_environment(),
+                Place::At(url) => provider.base_url(url),
+            };
+            if let Some(account) = &account {
+                provider = provider.account_id(account);
+            }
+            if let Some(origins) = &origins {
+                provider = provider.origins(origins.clone());
+            }
+            Ok(provider)
+        }))
     }
 }
 
@@ -85,7 +117,7 @@ impl Described for Dressipi {
 
 impl Described for Marketiger3D {
     fn read(table: &mut Table, beside: &[&str]) -> Result<ProviderConfig<Self>, Fault> {
-        table.only(&[&["base_url", "origins"], beside])?;
+        table.only(&[&["base_url", "email", "password", "origins"], beside])?;
         let mut provider = Marketiger3D::new();
         if let Some(url) = base_url(table)? {
             provider = provider.base_url(url);
@@ -93,7 +125,20 @@ impl Described for Marketiger3D {
         if let Some(origins) = table.origins()? {
             provider = provider.origins(origins);
         }
-        Ok(ProviderConfig::new(move || Ok(provider.clone())))
+        let email = table.text("email")?;
+        let password = table.secret("password")?;
+        match (email, &password) {
+            (Some(email), Some(password)) => {
+                provider = provider.email_and_password(email, password.clone());
+            }
+            (None, None) => {}
+            (Some(_), None) => return Err(table.missing("password")),
+            (None, Some(_)) => return Err(table.missing("email")),
+        }
+        Ok(ProviderConfig::new(move || {
+            password.as_ref().map(SecretSource::look_up).transpose()?;
+            Ok(provider.clone())
+        }))
     }
 }
 
@@ -101,6 +146,10 @@ impl Described for VmwareCsp {
     fn read(table: &mut Table, beside: &[&str]) -> Result<ProviderConfig<Self>, Fault> {
         const FIELDS: &[&str] = &[
             "api_token",
+            "client_id",
+            "client_secret",
+            "org_id",
+            "watch_api_token",
             "origins",
             "account",
             "base_url",
@@ -108,18 +157,16 @@ impl Described for VmwareCsp {
             "deprecated_refresh_token_parameter",
         ];
         table.only(&[FIELDS, beside])?;
-        let api_token = table.secret("api_token")?;
-        let api_token = api_token.ok_or_else(|| table.missing("api_token"))?;
         let origins = table.origins()?.ok_or_else(|| table.missing("origins"))?;
-        let mut provider = VmwareCsp::api_token(api_token.clone(), origins);
+        let (mut provider, secret) = csp_proof(table, origins)?;
         if let Some(account) = table.text("account")? {
             provider = provider.account(account);
         }
         if let Some(url) = base_url(table)? {
             provider = provider.base_url(url);
         }
-        type Place = fn(VmwareCsp) -> VmwareCsp;
-        let places: [(&str, Place); 3] = [
+        type Header = fn(VmwareCsp) -> VmwareCsp;
+        let places: [(&str, Header); 3] = [
             ("authorization", |provider| provider),
             ("csp-auth-token", VmwareCsp::only_csp_auth_token),
             ("both", VmwareCsp::also_csp_auth_token),
@@ -127,13 +174,82 @@ impl Described for VmwareCsp {
         if let Some(place) = table.choice("token_header", &places)? {
             provider = place(provider);
         }
-        if table.flag("deprecated_refresh_token_parameter")? == Some(true) {
-            provider = provider.deprecated_refresh_token_parameter();
-        }
         Ok(ProviderConfig::new(move || {
-            api_token.look_up()?;
+            secret.look_up()?;
             Ok(provider.clone())
         }))
+    }
+}
+
+/// An API token or a service account, and the secret of it.
+fn csp_proof(table: &mut Table, origins: Origins) -> Result<(VmwareCsp, SecretSource), Fault> {
+    let api_token = table.secret("api_token")?;
+    let client_id = table.text("client_id")?;
+    let client_secret = table.secret("client_secret")?;
+    let org_id = table.text("org_id")?;
+    let watches = table.flag("watch_api_token")?;
+    let deprecated = table.flag("deprecated_refresh_token_parameter")?;
+    let Some(api_token) = api_token else {
+        let Some(id) = client_id else {
+            let missing = match client_secret {
+                Some(_) => "client_id",
+                None => "api_token",
+            };
+            return Err(table.missing(missing));
+        };
+        let secret = client_secret.ok_or_else(|| table.missing("client_secret"))?;
+        for (name, flag) in [
+            ("watch_api_token", watches),
+            ("deprecated_refresh_token_parameter", deprecated),
+        ] {
+            if flag.is_some() {
+                return Err(table.fault(name, "is about an API token, and there is none"));
+            }
+        }
+        let provider = VmwareCsp::service_account(id, secret.clone(), origins);
+        let provider = match org_id {
+            Some(id) => provider.org_id(id),
+            None => provider,
+        };
+        return Ok((provider, secret));
+    };
+    for (name, is_there) in [
+        ("client_id", client_id.is_some()),
+        ("client_secret", client_secret.is_some()),
+        ("org_id", org_id.is_some()),
+    ] {
+        if is_there {
+            let reason = "is a service account's, and there is an `api_token`: leave one out";
+            return Err(table.fault(name, reason));
+        }
+    }
+    let mut provider = VmwareCsp::api_token(api_token.clone(), origins);
+    if watches == Some(true) {
+        provider = provider.watch_api_token();
+    }
+    if deprecated == Some(true) {
+        provider = provider.deprecated_refresh_token_parameter();
+    }
+    Ok((provider, api_token))
+}
+
+/// Where Immersve is.
+enum Place {
+    Live,
+    Test,
+    At(String),
+}
+
+fn environment(table: &mut Table) -> Result<Place, Fault> {
+    let environments = [("live", false), ("test", true)];
+    let environment = table.choice("environment", &environments)?;
+    match (environment, base_url(table)?) {
+        (Some(_), Some(_)) => {
+            Err(table.fault("base_url", "and `environment` say the same: leave one out"))
+        }
+        (Some(true), None) => Ok(Place::Test),
+        (_, Some(url)) => Ok(Place::At(url)),
+        (_, None) => Ok(Place::Live),
     }
 }
 

@@ -8,6 +8,7 @@
 #[path = "../support/folder.rs"]
 mod folder;
 mod forms;
+mod logins;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;

@@ -63,7 +63,7 @@ async fn each_makes_an_exchange(vendor: &Simulator, toml: &str) {
 }
 
 /// That a vendor's own configuration gives the provider that the builder methods give.
-fn assert_same<P: Configured + Debug>(toml: &str, expected: P) {
+pub(crate) fn assert_same<P: Configured + Debug>(toml: &str, expected: P) {
     for config in both::<ProviderConfig<P>>(toml) {
         let provider = config.unwrap().provider().unwrap();
         assert_eq!(format!("{provider:?}"), format!("{expected:?}"));
