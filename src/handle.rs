@@ -105,8 +105,9 @@ impl AuthHandle {
 
     /// Has the vendor end the session: a revocation (RFC 7009) or a logout, whatever its provider
     /// knows. An exchange that is under way ends first; requests may go on meanwhile. Afterwards this
-    /// session has no token, and its store none either: one that began with a login needs another, and
-    /// one that can begin by itself does so with the next request. What other processes have of the
+    /// session has no token, and its store none either: one that began with a login needs another, which
+    /// its provider does not make by itself, and one that needs no login begins anew with the next
+    /// request. What other processes have of the
     /// session they use until it dies or is refused; they get nothing newer.
     ///
     /// Nothing else ever revokes a session, and one that the next process is to go on with should be
@@ -143,7 +144,8 @@ impl AuthHandle {
         self.session.start()
     }
 
-    /// Begins no more exchanges, and waits until the one under way has ended and nothing is owed.
+    /// Begins no more exchanges, and waits until the one under way has ended and nothing is owed. A login
+    /// that waits for a person is given up.
     /// The token may be used until it dies.
     ///
     /// # Cancel safety

@@ -36,6 +36,9 @@
 //! | write a provider for another vendor | [`provider`] |
 //! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
 //! | learn that a user must log in again | [`Error::is_login_required`] of a failed call, [`AuthHandle::subscribe`](handle::AuthHandle::subscribe) without one |
+//! | have a session log in by itself | the [vendors](vendor), or [`Provider::login`] |
+//! | ask users to wait while somebody logs in | [`Error::is_login_in_progress`], [`handle::Status::logging_in`] |
+//! | be warned before an API token dies | [`handle::Status::credential_expires_within`] |
 //! | log, count or alert on what happens to sessions | [`observe`] |
 //! | know what an error means | [`Error`] |
 //! | know whether a request was sent again, and why not | [`replay::Replay`] |

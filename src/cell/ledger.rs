@@ -3,20 +3,20 @@
 //! A failure is kept here until a success, or a login, wipes it: how long to pause, which refresh
 //! token is refused for good, which may have been spent already. The next exchange asks first.
 
+mod floor;
 mod login;
 
 use std::time::Duration;
 
-use super::{
-    schedule::{self, Respend, Spend},
-    sync::{Mutex, lock},
-};
+use super::schedule::{self, Respend, Spend};
 use crate::{
     clock::Moment,
     error::Error,
     provider::{FailureKind, LostReply, OriginIndex, ProviderError, Reason, Rotation},
     token::Secret,
 };
+
+pub(crate) use self::floor::Floor;
 
 /// The failures of one session since its last success.
 #[derive(Debug, Default)]
@@ -71,10 +71,6 @@ pub(super) struct Rules {
     /// The provider can log in where nothing else helps.
     pub(super) logs_in: bool,
 }
-
-/// A pause that a token endpoint asked for, which all sessions of a layer keep.
-#[derive(Debug)]
-pub(crate) struct Floor(Mutex<Option<(Moment, ProviderError)>>);
 
 // === impl Ledger ===
 
@@ -277,31 +273,6 @@ pub(super) fn later(
     match (one, other) {
         (Some((error, one)), Some((_, other))) => Some((error, one.latest(other))),
         (one, other) => one.or(other),
-    }
-}
-
-// === impl Floor ===
-
-impl Floor {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    /// Why no session may ask now, and until when.
-    pub(super) fn forbids(&self, now: Moment) -> Option<(Error, Moment)> {
-        let floor = lock(&self.0);
-        let (until, error) = floor.as_ref()?;
-        (!until.reached(now)).then(|| (Error::exchange(error.clone()), *until))
-    }
-
-    /// Keeps the pause that a throttled exchange was told of.
-    pub(super) fn raise(&self, error: &ProviderError, now: Moment) {
-        let delay = error.delay().unwrap_or(schedule::THROTTLED_WITHOUT_DELAY);
-        let until = now.after(schedule::capped_delay(delay));
-        let mut floor = lock(&self.0);
-        if floor.as_ref().is_none_or(|(known, _)| known.reached(until)) {
-            *floor = Some((until, error.clone()));
-        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{Cell, Family, Ticket, schedule, wake};
+use super::{Cell, Family, State, Ticket, flight::Ending, ledger::Ask, schedule, wake};
 use crate::{
     error::Error,
     provider::{
@@ -111,6 +111,29 @@ impl Cell {
     /// The same cell, of a session that its provider can log in.
     pub(crate) fn with_login(self, logs_in: bool) -> Self {
         Self { logs_in, ..self }
+    }
+
+    /// Nobody logs in for an idle session; but who came to need a token while it was refreshed looks
+    /// again, and has the provider log in.
+    pub(super) fn looked_after_in_need(
+        &self,
+        state: &mut State,
+        ask: &Ask,
+        ending: Ending,
+    ) -> Ending {
+        match ending {
+            Ending::Failed(error)
+                if ask.reason == Reason::KeepAlive
+                    && error.is_login_required()
+                    && self.logs_in
+                    && !state.revoked
+                    && !state.ledger.login_is_over() =>
+            {
+                state.failure = Some(error);
+                Ending::Superseded
+            }
+            ending => ending,
+        }
     }
 
     /// Whether a login is under way.

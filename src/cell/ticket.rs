@@ -105,7 +105,10 @@ impl Ticket {
         };
         self.finish(landed_as, |cell, state, ask, now| match result {
             Ok(token) => cell.arrive(state, token, ask, (asked_at, now)),
-            Err(error) => cell.fail(state, error, ask, (asked_at, now)),
+            Err(error) => {
+                let ending = cell.fail(state, error, ask, (asked_at, now));
+                cell.looked_after_in_need(state, ask, ending)
+            }
         });
     }
 

@@ -81,5 +81,9 @@
 //! | its connection: name, TCP, TLS | 5 s | what does not connect in 5 s rarely does in 10, and a failed connection proves that nothing was sent |
 //! | a token reply | 1 MiB | real ones have a few KiB |
 //! | a file that holds a secret | 64 KiB | the longest tokens have a few KiB; a wrong path must not fill the memory |
+//! | a login: people | 5 min | time to find the phone, the wallet and the glasses; who needs longer is asked again by the next call |
+//! | a login: what follows upon their answer | 30 s more | three requests; a provider that takes longer does not end |
+//! | how often a process that waits for its person looks into the store | 3 s | a token that was handed over elsewhere makes the login needless |
+//! | details of an API token | once a day, 3 s | it lives for months, and callers may be waiting for the token that is there |
 //! | a caller | 30 s, [settable](crate::layer::AuthLayerBuilder::wait_at_most) | longer than any exchange that will succeed |
 //! | timers | look at both clocks once a minute | they stand still while the machine is suspended |

@@ -59,6 +59,11 @@
 //! provider asks the vendor, and `store/stored/revoke.rs` leaves the record behind that keeps replicas
 //! and old seeds from bringing the session back.
 //!
+//! *Where does a session log in by itself?* In the flight that found it needed: `cell/login.rs` begins
+//! the login in place of the exchange, `cell/ledger/login.rs` says whether there may be one, and
+//! `store/stored/login.rs` sees that processes which share a store make one among them. What a vendor
+//! is told is in its adapter's `login.rs`.
+//!
 //! *Which file may read the clock?* `clock/system.rs`. Everything else takes a `Moment`; clippy's
 //! `disallowed_methods` refuses the rest.
 //!
@@ -143,6 +148,28 @@
 //! - `ResponseFuture` has no parameter for the provider; nothing in it depends on one.
 //! - Waiting, subscriptions and the keeper use wakers under the cell's own lock instead of tokio's
 //!   primitives, so that the core can be model-checked.
+//! - A login is a flight that has gone on: the same ticket, the same task, the same waiters. A flight of
+//!   its own would have needed a second thing to join, and a rule for who looks at which.
+//! - A login spends no refresh token, and its ticket says so from its beginning on: if its task dies,
+//!   the refused token is known to be refused, and nothing is noted as possibly spent.
+//! - *Refused* and *unknown outcome* of a login are final. An unknown outcome means here that a code, a
+//!   passcode or a signature may have been used up; asking people for another one by itself, as often
+//!   as a vendor fails, would be a storm of its own kind. A provider whose login uses nothing up says so
+//!   (`ProviderError::of_nothing_spent`).
+//! - Nobody who was asked and said nothing has refused: that is transient, and the next call asks again.
+//! - An idle session is not logged in to by its keeper. It would ask people at night, who do not answer;
+//!   the next request logs in, at once.
+//! - A login is of one account. It is made for the layer's first session alone, unless a provider says
+//!   that it tells sessions apart: a sibling with another user's token would get this one's.
+//! - With a store, a login holds the lease for as long as its person takes, and no intent. A record may
+//!   say of itself that a login was refused; that binds the processes which had begun by then, so that
+//!   a restart with a better password is not bound.
+//! - A lineage is numbered by when its login *began*, and does not land where a newer one has begun
+//!   meanwhile: a token that was handed over is not taken away by somebody who signs late.
+//! - What waits for people is told when nobody wants its outcome any more (`Exchange::by_the_deadline`);
+//!   a token request is not dropped for it.
+//! - When an API token dies is a date on `Status`, not an event or a state: it is as true for who looks
+//!   later, and who warns of it knows best how early.
 //! - A 5xx is an *unknown outcome* unless the provider knows that its vendor did not process the
 //!   request: only a complete 4xx proves that nothing was spent.
 //! - A last resort is not spent *once* more but for as long as nobody answers, each time when the

@@ -25,6 +25,19 @@
 //! has `allow_extension::<Bare>()`. Under [`send_bare_elsewhere`] a header that the *caller* set
 //! goes on with it, save for `Authorization` and cookies; `FilterCredentials::remove_all` stops that.
 //!
+//! # Logins
+//!
+//! A process that logs in holds the session's lease for as long as its person takes. Meanwhile a
+//! process that begins with a seed which the store has never seen waits to write it down, and a
+//! revocation in another process fails with *transient*; `replace` waits for nobody, and ends the login.
+//! A process that is suspended while somebody is asked loses its lease, and another one may ask as well:
+//! the later login counts. Where the store cannot be reached there is no login, also for a credential
+//! that does not rotate.
+//!
+//! Whether a passcode, a code or a signature was used up by a request whose answer is lost, nobody can
+//! tell. It is taken for used, and the login for the last one, until a token is handed over or the
+//! process begins anew.
+//!
 //! # What is held while a token is awaited
 //!
 //! A request without a usable token holds the inner service that was made ready for it: a permit

@@ -135,27 +135,6 @@ impl Record {
         self.token.is_none() && self.login_over_at.is_none() && !self.is_sealed()
     }
 
-    /// The record with a note that a login was refused; one of that alone, where there is none.
-    pub(super) fn login_over(record: Option<&Self>, at: UnixMillis) -> Self {
-        let mut noted = record.cloned().unwrap_or_else(|| Self {
-            version: Version {
-                lineage: 0,
-                revision: 0,
-            },
-            token: None,
-            intent: None,
-            refused: None,
-            not_before: None,
-            login_over_at: None,
-            seeds: Vec::new(),
-            rotated: Vec::new(),
-            sealed: None,
-            unknown: Vec::new(),
-        });
-        noted.login_over_at = Some(at);
-        noted
-    }
-
     fn followed_by(&self, token: Option<HeldToken>, version: Version) -> Self {
         let mut next = self.clone();
         let stays = |old: &&HeldToken| token.as_ref().is_some_and(|it| old.same_credential(it));

@@ -1,17 +1,15 @@
 use std::{fmt, io, ops::Deref};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{
-    builder::{DAY, MINUTE, SimBuilder, launch},
-    once::{Once, Unusable},
+    builder::{DAY, SimBuilder, launch},
+    once::Once,
     rotation::{Rotation, Turns},
     sessions::{RefreshStyle, Sessions},
+    shopper::new_code,
     simulator::Simulator,
     vendor::{Denial, Reception, Request, Vendor},
     wire::{self, Form},
@@ -38,12 +36,12 @@ pub struct SimDressipi {
 /// The part of [`SimBuilder`] that only [`SimDressipi`] has.
 #[derive(Clone)]
 pub struct DressipiOptions {
-    client_id: String,
+    pub(super) client_id: String,
     api_key: Option<String>,
     rotation: Turns,
     /// Each with the challenge that it was asked for with.
-    codes: Once<String>,
-    code_as_text: bool,
+    pub(super) codes: Once<String>,
+    pub(super) code_as_text: bool,
 }
 
 // === impl SimDressipi ===
@@ -190,30 +188,7 @@ impl Vendor for DressipiOptions {
     }
 
     fn log_in(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
-        let query = request.parts.uri.query().unwrap_or_default();
-        let query = Form::of_query(query).map_err(invalid_request)?;
-        let is = |name: &str, wanted: &str| match query.require(name) {
-            Ok(value) if value == wanted => Ok(()),
-            Ok(_) => Err(invalid_request(format!("{name} is not {wanted}"))),
-            Err(complaint) => Err(invalid_request(complaint)),
-        };
-        if !self.has_api_key(&request.parts) {
-            return Err(malformed("invalid_client", "x-api-key".into()));
-        }
-        is("response_type", "code")?;
-        is("code_challenge_method", "S256")?;
-        is("redirect_uri", REDIRECT_URI)?;
-        query.require("state").map_err(invalid_request)?;
-        if query.require("client_id").map_err(invalid_request)? != self.client_id {
-            return Err(Denial::refused(error("unauthorized_client")));
-        }
-        let challenge = query.require("code_challenge").map_err(invalid_request)?;
-        let now = sessions.clock().now().unix();
-        let code = new_code(&self.codes, challenge, now);
-        Ok(match self.code_as_text {
-            true => wire::reply(StatusCode::OK, "text/plain", code + "\n"),
-            false => wire::json(StatusCode::OK, &json!({ "code": code })),
-        })
+        self.authorize(request, sessions)
     }
 
     fn complain(&self, _complaint: &str) -> Response<Bytes> {
@@ -245,31 +220,9 @@ impl Vendor for DressipiOptions {
 }
 
 impl DressipiOptions {
-    fn has_api_key(&self, request: &Parts) -> bool {
+    pub(super) fn has_api_key(&self, request: &Parts) -> bool {
         self.api_key.is_none()
             || wire::single(&request.headers, "x-api-key") == self.api_key.as_deref()
-    }
-
-    fn redeem(&self, form: &Form, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
-        let code = form.require("code").map_err(invalid_request)?;
-        let verifier = form.require("code_verifier").map_err(invalid_request)?;
-        let now = sessions.clock().now().unix();
-        let challenge = self.codes.redeem(code, now);
-        if challenge == Err(Unusable::Used) {
-            sessions.spent_twice();
-        }
-        let answer = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
-        if challenge.is_err() || challenge.is_ok_and(|challenge| challenge != answer) {
-            return Err(Denial::refused(error("invalid_grant")));
-        }
-        let seed = sessions.begin();
-        let reply = json!({
-            "access_token": seed.access_token,
-            "token_type": "Bearer",
-            "expires_in": sessions.access_lifetime().as_secs(),
-            "refresh_token": seed.refresh_token,
-        });
-        Ok(wire::json(StatusCode::OK, &reply))
     }
 
     /// The form of a token request by the right client.
@@ -302,23 +255,17 @@ impl fmt::Debug for DressipiOptions {
     }
 }
 
-fn new_code(codes: &Once<String>, challenge: &str, now: std::time::Duration) -> String {
-    let code = format!("{:032x}", fastrand::u128(..));
-    codes.open(code.clone(), challenge.to_owned(), now + 10 * MINUTE);
-    code
-}
-
-fn invalid_request(complaint: String) -> Denial {
+pub(super) fn invalid_request(complaint: String) -> Denial {
     malformed("invalid_request", complaint)
 }
 
-fn malformed(code: &str, complaint: String) -> Denial {
+pub(super) fn malformed(code: &str, complaint: String) -> Denial {
     Denial::malformed(complaint, error(code))
 }
 
-fn error(code: &str) -> Response<Bytes> {
+pub(super) fn error(code: &str) -> Response<Bytes> {
     wire::json(StatusCode::BAD_REQUEST, &json!({ "error": code }))
 }
 
 const AUTHORIZE: &str = "/oauth/authorize";
-const REDIRECT_URI: &str = "urn:ietf:wg:oauth:2.0:oob:auto";
+pub(super) const REDIRECT_URI: &str = "urn:ietf:wg:oauth:2.0:oob:auto";

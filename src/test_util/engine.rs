@@ -149,9 +149,7 @@ impl Core {
         let outcome = match self.complaint(request) {
             Some(it) => Err(Denial::malformed(it, self.vendor.complain(it))),
             None if self.is_revocation(request.parts.uri.path()) => self.revoke(request),
-            None if self.is_login(request.parts.uri.path()) => {
-                self.vendor.log_in(request, &self.sessions)
-            }
+            None if self.is_login(request.parts.uri.path()) => self.log_in(request),
             None => self.exchange(request),
         };
         match outcome {
@@ -184,14 +182,18 @@ impl Core {
         self.vendor.revocation_path() == Some(path)
     }
 
+    fn log_in(&self, request: &vendor::Request) -> Result<Response<Bytes>, Denial> {
+        self.vendor.log_in(request, &self.sessions)
+    }
+
     fn is_login(&self, path: &str) -> bool {
         self.vendor.login_paths().contains(&path)
     }
 
     /// What is wrong with a token request for any vendor.
     fn complaint(&self, request: &vendor::Request) -> Option<&'static str> {
-        let by_get = self.vendor.get_path() == Some(request.parts.uri.path());
-        if request.parts.method != Method::POST && !by_get {
+        let got = self.vendor.get_path() == Some(request.parts.uri.path());
+        if request.parts.method != Method::POST && !got {
             return Some("a token request is a POST");
         }
         let query = request.parts.uri.query().unwrap_or_default();

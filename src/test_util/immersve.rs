@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{
     builder::{DAY, MINUTE, SimBuilder, launch},
+    immersve_replies::{error, invalid_input, malformed, refused, unauthorized},
     once::Once,
     sessions::{RefreshStyle, Sessions},
     simulator::Simulator,
@@ -277,44 +278,4 @@ impl ImmersveOptions {
             }
         }
     }
-}
-
-pub(super) fn malformed(path: &str, complaint: String) -> Denial {
-    let reply = invalid_input(path, &complaint);
-    Denial::malformed(complaint, reply)
-}
-
-pub(super) fn refused(code: &str, reason: &str) -> Denial {
-    Denial::refused(error(StatusCode::FORBIDDEN, code, reason))
-}
-
-fn unauthorized() -> Response<Bytes> {
-    let reason = "The token is missing, expired or invalid";
-    error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", reason)
-}
-
-fn error(status: StatusCode, code: &str, reason: &str) -> Response<Bytes> {
-    let body = json!({
-        "statusCode": status.as_u16(),
-        "statusName": status_name(status),
-        "errorCode": code,
-        "reason": reason,
-    });
-    wire::json(status, &body)
-}
-
-fn invalid_input(path: &str, message: &str) -> Response<Bytes> {
-    let status = StatusCode::BAD_REQUEST;
-    let body = json!({
-        "statusCode": status.as_u16(),
-        "statusName": status_name(status),
-        "errorCode": "INVALID_REQUEST_INPUT",
-        "errors": [{ "message": message, "path": path }],
-    });
-    wire::json(status, &body)
-}
-
-fn status_name(status: StatusCode) -> String {
-    let name = status.canonical_reason().unwrap_or_default();
-    name.to_ascii_uppercase().replace(' ', "_")
 }

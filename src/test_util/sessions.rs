@@ -32,7 +32,7 @@ pub struct Seed {
 pub(super) struct Sessions {
     policy: Policy,
     signer: Signer,
-    tally: Arc<Tally>,
+    pub(super) tally: Arc<Tally>,
     book: Mutex<Book>,
 }
 
@@ -97,28 +97,6 @@ impl Sessions {
             access_token: self.issue_access(&mut book, session),
             refresh_token: self.issue_refresh(&mut book, session),
         }
-    }
-
-    /// The same, as a client that asked for it.
-    pub(super) fn begin(&self) -> Seed {
-        self.tally.count(|it| it.logins += 1);
-        self.log_in()
-    }
-
-    /// Notes that something good for one use was presented again.
-    pub(super) fn spent_twice(&self) {
-        self.tally.count(|it| it.spent_twice += 1);
-    }
-
-    /// Notes a token that was given for something else than a refresh token.
-    pub(super) fn exchanged(&self) {
-        self.tally.count(|it| it.exchanges += 1);
-    }
-
-    /// When a refresh token expires, in milliseconds since 1970.
-    pub(super) fn refresh_expiry(&self, token: &str) -> Option<u64> {
-        let book = self.lock();
-        book.refresh.get(token).map(|it| it.expires.0)
     }
 
     /// Opens a session that has no refresh token.
@@ -288,7 +266,7 @@ impl Sessions {
         self.policy.clock.now().unix()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

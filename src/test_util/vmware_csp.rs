@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     builder::{DAY, MINUTE, SimBuilder, launch},
     client_auth::ClientSecret,
-    once::{Once, Unusable},
+    once::Once,
     sessions::Sessions,
     simulator::Simulator,
     vendor::{Denial, Reception, Request, Vendor},
@@ -43,9 +43,9 @@ pub struct VmwareCspOptions {
     module_code: Value,
     require_both_headers: bool,
     require_passcode: bool,
-    passcodes: Once<()>,
-    service_account: ClientSecret,
-    org_id: String,
+    pub(super) passcodes: Once<()>,
+    pub(super) service_account: ClientSecret,
+    pub(super) org_id: String,
 }
 
 // === impl SimVmwareCsp ===
@@ -229,7 +229,7 @@ impl Vendor for VmwareCspOptions {
 }
 
 impl VmwareCspOptions {
-    fn granted(
+    pub(super) fn granted(
         &self,
         access: &str,
         api_token: Option<&str>,
@@ -247,65 +247,6 @@ impl VmwareCspOptions {
             reply["refresh_token"] = api_token.into();
         }
         wire::json(StatusCode::OK, &reply)
-    }
-
-    fn check_passcode(&self, passcode: Option<&str>, sessions: &Sessions) -> Result<(), Denial> {
-        let now = sessions.clock().now().unix();
-        let redeemed = passcode.map(|passcode| self.passcodes.redeem(passcode, now));
-        if redeemed == Some(Err(Unusable::Used)) {
-            sessions.spent_twice();
-        }
-        match redeemed {
-            Some(Ok(())) => Ok(()),
-            _ => {
-                let reply = self.error(StatusCode::BAD_REQUEST, "Invalid passcode");
-                Err(Denial::refused(reply))
-            }
-        }
-    }
-
-    fn serve(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
-        let malformed = |complaint: String| {
-            let reply = self.complain(&complaint);
-            Denial::malformed(complaint, reply)
-        };
-        let form = Form::parse(request.headers(), &request.body).map_err(malformed)?;
-        let grant = form.require("grant_type").map_err(malformed)?;
-        if grant != "client_credentials" {
-            return Err(malformed("grant_type is not client_credentials".into()));
-        }
-        let headers = request.headers();
-        let known = self.service_account.authenticate(headers, &form);
-        if !known.map_err(malformed)? {
-            let message = "invalid_client: Invalid client credentials";
-            let reply = self.error(StatusCode::UNAUTHORIZED, message);
-            return Err(Denial::refused(reply));
-        }
-        if form.get("orgId").is_some_and(|id| id != self.org_id) {
-            let message = "Client is not part of the organization";
-            let reply = self.error(StatusCode::FORBIDDEN, message);
-            return Err(Denial::refused(reply));
-        }
-        sessions.exchanged();
-        Ok(self.granted(&sessions.access_only(), None, sessions))
-    }
-
-    fn details(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
-        let malformed = |complaint: String| {
-            let reply = self.complain(&complaint);
-            Denial::malformed(complaint, reply)
-        };
-        let body = wire::json_object(request.headers(), &request.body).map_err(malformed)?;
-        let token = wire::text(&body, "tokenValue").map_err(malformed)?;
-        match sessions.refresh_expiry(token) {
-            Some(millis) => {
-                let reply = json!({ "tokenName": "simulated", "expiresAt": millis });
-                Ok(wire::json(StatusCode::OK, &reply))
-            }
-            None => Err(Denial::refused(
-                self.error(StatusCode::NOT_FOUND, "No such token"),
-            )),
-        }
     }
 
     fn api_token<'a>(&self, form: &'a Form) -> Result<&'a str, String> {
@@ -328,7 +269,7 @@ impl VmwareCspOptions {
         good(bearer) || good(own)
     }
 
-    fn error(&self, status: StatusCode, message: &str) -> Response<Bytes> {
+    pub(super) fn error(&self, status: StatusCode, message: &str) -> Response<Bytes> {
         let body = json!({
             "metadata": null,
             "traceId": format!("{:016x}", fastrand::u64(..)),

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    immersve::{ImmersveOptions, malformed, refused},
+    immersve::ImmersveOptions,
+    immersve_replies::{malformed, refused},
     once::Unusable,
     sessions::Sessions,
     vendor::{Denial, Request},

@@ -14,7 +14,7 @@ use http::HeaderName;
 use self::details::Details;
 use super::{fingerprint, hook::Hook};
 use crate::{
-    oauth2::wire::{self, Endpoint, Names},
+    oauth2::wire::{Endpoint, Names},
     provider::{
         Credential, Exchange, Login, Origins, Placement, Profile, Provider, ProviderError,
         Rotation, SessionParts,
@@ -239,11 +239,7 @@ impl Provider for VmwareCsp {
             } => {
                 let org_id = org_id.as_deref();
                 let request = self.service_request(client_id, client_secret, org_id)?;
-                let reply = exchange.client().send(request).await?;
-                match reply.status().is_success() {
-                    true => wire::issued(&reply, &NAMES),
-                    false => Err(refusals::of_account(&reply)),
-                }
+                requests::serve(&exchange, request).await
             }
         }
     }

@@ -350,6 +350,29 @@ async fn nobody_is_asked_for_an_idle_session_and_its_next_request_logs_in_at_onc
 }
 
 #[tokio::test]
+async fn who_joins_the_refresh_of_an_idle_session_has_it_logged_in_to() {
+    let (clock, vendor) = (ManualClock::new(), Vendor::with_a_person());
+    vendor.hold_exchanges();
+    let seed = Token::from_pair("dead already", "dead").with_lifetime(secs(1));
+    let seed = seed.with_refresh_lifetime(secs(12 * 3_600));
+    let layer = vendor.layer(&clock).initial(seed).build().unwrap();
+    let handle = layer.handle();
+    handle.start().unwrap();
+    while !handle.status().exchanging {
+        clock.advance(secs(60));
+        settle().await;
+    }
+    let joined = ask(&handle);
+    settle().await;
+    assert_eq!((vendor.sent().len(), vendor.logins()), (1, 0));
+    vendor.let_exchanges_go();
+    settle().await;
+    assert_eq!((vendor.sent().len(), vendor.logins()), (1, 1));
+    vendor.answer(1);
+    assert_eq!(joined.await.unwrap().unwrap(), "access-1");
+}
+
+#[tokio::test]
 async fn the_login_of_one_account_is_not_made_for_a_sibling() {
     let clock = ManualClock::new();
     let dead = || Token::from_refresh_token("dead");

@@ -125,6 +125,27 @@ async fn a_token_handed_over_at_another_replica_beats_a_login_that_began_before(
 }
 
 #[tokio::test]
+async fn a_refresh_token_handed_over_at_another_replica_does_not_wait_for_a_person_to_answer() {
+    let (clock, vendor, store) = (
+        ManualClock::new(),
+        Vendor::with_a_person(),
+        MemoryStore::new(),
+    );
+    let [here, there] = [0, 1].map(|_| vendor.replica(&clock, &store));
+    let waiting = ask(&here.handle());
+    pass(&clock, secs(5)).await;
+    assert_eq!(vendor.logins(), 1);
+    let token = vendor.log_in_elsewhere();
+    there.handle().replace(token).await.unwrap();
+    let caller = ask(&there.handle());
+    pass(&clock, secs(10)).await;
+    assert!(caller.is_finished(), "the lease was given up");
+    let token = caller.await.unwrap().unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), token);
+    assert_eq!((vendor.logins(), vendor.sent().len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_session_that_was_revoked_elsewhere_is_not_logged_in_to() {
     let (clock, vendor, store) = (ManualClock::new(), Vendor::new(), MemoryStore::new());
     let [here, there] = [0, 1].map(|_| vendor.replica(&clock, &store));

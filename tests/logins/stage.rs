@@ -39,6 +39,8 @@ struct Book {
     /// Refresh tokens are given with tokens of a login.
     renews: bool,
     person: Semaphore,
+    /// Exchanges wait for it.
+    gate: Mutex<Option<Arc<Semaphore>>>,
     waits: bool,
     /// The largest number of people who were asked at the same time.
     asked: AtomicUsize,
@@ -84,6 +86,7 @@ impl Vendor {
             answers: Mutex::default(),
             renews,
             person: Semaphore::new(0),
+            gate: Mutex::default(),
             waits,
             asked: AtomicUsize::default(),
             asked_at_most: AtomicUsize::default(),
@@ -112,6 +115,15 @@ impl Vendor {
         self.0.asked_at_most.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn hold_exchanges(&self) {
+        *self.0.gate.lock().unwrap() = Some(Arc::new(Semaphore::new(0)));
+    }
+
+    pub(crate) fn let_exchanges_go(&self) {
+        let gate = self.0.gate.lock().unwrap().take();
+        gate.unwrap().add_permits(9);
+    }
+
     /// All refresh tokens are dead from now on.
     pub(crate) fn end_sessions(&self) {
         self.0.good.lock().unwrap().clear();
@@ -132,6 +144,13 @@ impl Vendor {
             .unwrap()
     }
 
+    /// A login that this crate does not know of: its refresh token.
+    pub(crate) fn log_in_elsewhere(&self) -> Token {
+        let refresh = refresh(1_000 + self.0.number.fetch_add(1, Ordering::SeqCst));
+        self.0.good.lock().unwrap().push(refresh.clone());
+        Token::from_refresh_token(refresh)
+    }
+
     fn issue(&self, renews: bool) -> Token {
         let number = self.0.number.fetch_add(1, Ordering::SeqCst) + 1;
         let token = Token::new(format!("access-{number}")).with_lifetime(self.0.lifetime);
@@ -148,6 +167,10 @@ impl Provider for Vendor {
     async fn obtain(&self, exchange: Exchange) -> Result<Token, ProviderError> {
         let refresh = exchange.refresh_token()?.expose().to_owned();
         self.0.sent.lock().unwrap().push(refresh.clone());
+        let gate = self.0.gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
         let good = {
             let mut good = self.0.good.lock().unwrap();
             let before = good.len();

@@ -5,16 +5,24 @@
 //! the lease ends by itself, and nothing is lost but the login. What it brings begins a lineage,
 //! unless one has begun meanwhile.
 
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
 use super::{
     desk::Sight,
     judge::Verdict,
+    seat::Meeting,
     turn::{POLL, POLL_AT_MOST, ROUNDS_AT_MOST, Step, Trouble, Turn},
     unreachable_store,
 };
 use crate::{
     clock::Moment,
     provider::{FailureKind, Login, Provider, ProviderError},
-    store::{Expected, Record, Written, held::HeldToken},
+    store::{Expected, Record, Version, Written, held::HeldToken, unix::UnixMillis},
     token::Token,
 };
 
@@ -79,7 +87,6 @@ impl<P: Provider> Turn<'_, P> {
 
     /// What the store holds; none where it has lost something.
     async fn glance(&self) -> Result<Option<Sight>, Trouble> {
-        use super::seat::Meeting;
         let mut sight = self.stored.desk.read(&self.seat.key).await?;
         let meeting = self.seat.known().meet(sight.record.take(), self.now());
         let Meeting::Current(record) = meeting else {
@@ -145,12 +152,13 @@ impl<P: Provider> Turn<'_, P> {
             at: self.now(),
             sight,
         };
-        let login = self.stored.provider.login(self.exchange.clone());
-        let login = self.exchange.limiting(login);
         let desk = &self.stored.desk;
+        let login = self.as_long_as_it_is_the_newest(&beginning);
         let error = match desk.holding_lease(&self.seat.key, login).await {
-            Ok(token) => return Ok(self.land(&beginning, token).await),
-            Err(error) => error,
+            Some(Ok(token)) => return Ok(self.land(&beginning, token).await),
+            Some(Err(error)) => error,
+            // What it brings would not land: others need the lease more.
+            None => return Ok(Step::Again),
         };
         match error.salvaged() {
             Some(salvaged) => {
@@ -168,6 +176,33 @@ impl<P: Provider> Turn<'_, P> {
         Err(Trouble::Provider(error))
     }
 
+    /// The provider's login; none where a newer lineage has begun meanwhile.
+    async fn as_long_as_it_is_the_newest(
+        &self,
+        beginning: &Beginning,
+    ) -> Option<Result<Token, ProviderError>> {
+        let desk = &self.stored.desk;
+        let login = self.stored.provider.login(self.exchange.clone());
+        let mut login = pin!(self.exchange.limiting(login));
+        let mut newer = pin!(async {
+            loop {
+                desk.sleep(LOOK).await;
+                if let Ok(sight) = desk.read(&self.seat.key).await
+                    && lineage(sight.record.as_ref()) > lineage(beginning.record.as_ref())
+                {
+                    return;
+                }
+            }
+        });
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = login.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            newer.as_mut().poll(cx).map(|()| None)
+        })
+        .await
+    }
+
     /// Begins a lineage with what a login brought, unless a newer one has begun since it did: then
     /// that is the session.
     async fn land(&self, beginning: &Beginning, token: Token) -> Step {
@@ -177,7 +212,6 @@ impl<P: Provider> Turn<'_, P> {
         let held = held.by_clock(beginning.sight.ahead());
         // Numbered by when it began: whatever came meanwhile is newer.
         let begun = Record::begin(held, before, beginning.at);
-        let lineage = |record: Option<&Record>| record.map(|it| it.version().lineage);
         let desk = &self.stored.desk;
         for _ in 0..ROUNDS {
             let Ok(sight) = desk.read(&self.seat.key).await else {
@@ -211,7 +245,7 @@ impl<P: Provider> Turn<'_, P> {
     /// is to make it once more, unless it is one that has begun since.
     async fn note_that_it_is_over(&self, beginning: &Beginning) {
         let shown = beginning.sight.shown(self.now());
-        let noted = Record::login_over(beginning.record.as_ref(), shown);
+        let noted = refused_login(beginning.record.as_ref(), shown);
         let expected = match &beginning.record {
             Some(record) => Expected::as_seen(record),
             None => Expected::version(None),
@@ -224,4 +258,31 @@ impl<P: Provider> Turn<'_, P> {
     }
 }
 
+/// The record with a note that a login was refused; one of that alone, where there is none.
+fn refused_login(record: Option<&Record>, at: UnixMillis) -> Record {
+    let mut noted = record.cloned().unwrap_or_else(|| Record {
+        version: Version {
+            lineage: 0,
+            revision: 0,
+        },
+        token: None,
+        intent: None,
+        refused: None,
+        not_before: None,
+        login_over_at: None,
+        seeds: Vec::new(),
+        rotated: Vec::new(),
+        sealed: None,
+        unknown: Vec::new(),
+    });
+    noted.login_over_at = Some(at);
+    noted
+}
+
+fn lineage(record: Option<&Record>) -> Option<u64> {
+    record.map(|record| record.version().lineage)
+}
+
 const ROUNDS: usize = 8;
+/// How often somebody who waits for a person looks whether there is a token by now.
+const LOOK: Duration = Duration::from_secs(3);

@@ -10,6 +10,18 @@ use crate::{
     token::{Secret, Token},
 };
 
+/// The access token of a service account.
+pub(super) async fn serve(
+    exchange: &Exchange,
+    request: Request<Bytes>,
+) -> Result<Token, ProviderError> {
+    let reply = exchange.client().send(request).await?;
+    match reply.status().is_success() {
+        true => wire::issued(&reply, &NAMES),
+        false => Err(refusals::of_account(&reply)),
+    }
+}
+
 // === impl VmwareCsp ===
 
 impl VmwareCsp {
