@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test that cannot go on fails"
 )]
 
@@ -11,6 +12,7 @@ mod dressipi;
 mod handed_over;
 mod immersve;
 mod marketiger;
+mod random;
 mod replicas;
 mod stage;
 #[path = "../support/mod.rs"]

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     handle::AuthHandle,
     layer::AuthLayerBuilder,
-    provider::{Exchange, Login, Profile, ProviderError, Rotation, SessionParts},
+    provider::{Exchange, FailureKind, Login, Profile, ProviderError, Rotation, SessionParts},
     store::MemoryStore,
     test_util::ManualClock,
 };
@@ -45,6 +45,7 @@ struct Book {
     /// The largest number of people who were asked at the same time.
     asked: AtomicUsize,
     asked_at_most: AtomicUsize,
+    declined: AtomicBool,
 }
 
 struct Asked<'a>(&'a Book);
@@ -90,12 +91,37 @@ impl Vendor {
             waits,
             asked: AtomicUsize::default(),
             asked_at_most: AtomicUsize::default(),
+            declined: AtomicBool::default(),
         }))
     }
 
     /// The person answers, `n` times.
     pub(crate) fn answer(&self, n: usize) {
         self.0.person.add_permits(n);
+    }
+
+    /// The person answers, if anybody is asking.
+    pub(crate) fn answer_if_asked(&self) {
+        if self.0.asked.load(Ordering::SeqCst) > 0 {
+            self.answer(1);
+        }
+    }
+
+    /// Whether a login was refused since the last call.
+    pub(crate) fn declined(&self) -> bool {
+        self.0.declined.swap(false, Ordering::SeqCst)
+    }
+
+    pub(crate) fn forget_failures(&self) {
+        self.0.answers.lock().unwrap().clear();
+    }
+
+    pub(crate) fn sent_twice(&self) -> bool {
+        let sent = self.sent();
+        let mut once = sent.clone();
+        once.sort();
+        once.dedup();
+        once.len() < sent.len()
     }
 
     /// The next login fails.
@@ -192,6 +218,9 @@ impl Provider for Vendor {
             answer.expect("never closed").forget();
         }
         if let Some(error) = self.0.answers.lock().unwrap().pop_front() {
+            if error.kind() == FailureKind::Refused {
+                self.0.declined.store(true, Ordering::SeqCst);
+            }
             return Err(error);
         }
         Ok(self.issue(self.0.renews))

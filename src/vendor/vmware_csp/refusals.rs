@@ -22,14 +22,13 @@ pub(super) fn of_api_token(reply: &TokenReply) -> ProviderError {
 /// How a wrong passcode is answered, the vendor does not say: any 400, 401 or 403 that decides about
 /// the request is taken for it, since the passcode is what was new in it.
 pub(super) fn of_passcode(reply: &TokenReply) -> ProviderError {
-    let decides = wire::decision(reply, &[]).is_some();
     let status = reply.status();
-    let about_it = [
-        StatusCode::BAD_REQUEST,
-        StatusCode::UNAUTHORIZED,
-        StatusCode::FORBIDDEN,
-    ];
-    if !says(reply, "invalid_grant:") && !(decides && about_it.contains(&status)) {
+    let about_it = matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    );
+    let decides = about_it && wire::decision(reply, &[]).is_some();
+    if !decides && !says(reply, "invalid_grant:") {
         return reply.failure();
     }
     ProviderError::refused("the vendor refuses the passcode, or the API token that it goes with")
