@@ -256,7 +256,11 @@ async fn a_revocation_ends_a_login_and_a_revoked_session_makes_none_by_itself() 
     let handle = layer.handle();
     let waiting = ask(&handle);
     settle().await;
-    handle.revoke().await.unwrap();
+    let revoking = handle.clone();
+    let revoking = tokio::spawn(async move { revoking.revoke().await });
+    settle().await;
+    assert!(revoking.is_finished(), "it does not wait for a person");
+    revoking.await.unwrap().unwrap();
     assert!(waiting.await.unwrap().is_err());
     vendor.answer(9);
     for _ in 0..100 {
@@ -287,7 +291,10 @@ async fn nobody_is_asked_for_a_session_that_is_gone() {
     settle().await;
     // Nobody took the answer.
     let layer = asked.layer(&clock).build().unwrap();
-    assert_eq!(access(layer.handle().token().await).unwrap(), "access-1");
+    let next = ask(&layer.handle());
+    settle().await;
+    assert!(next.is_finished());
+    assert_eq!(next.await.unwrap().unwrap(), "access-1");
 }
 
 #[tokio::test]

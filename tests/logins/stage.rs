@@ -75,7 +75,12 @@ impl Vendor {
         let profile = Profile::new("people")
             .identity(parts())
             .origins([ORIGIN])
-            .rotation(Rotation::Must)
+            // Where a reply may lack one, the old one counts: but not after a login.
+            .rotation(if renews {
+                Rotation::Must
+            } else {
+                Rotation::May
+            })
             .login(login);
         Self(Arc::new(Book {
             profile,
