@@ -78,6 +78,7 @@ fn nothing_is_asked_again_after_the_time_of_the_exchange() {
     let stage = Stage::new([Canned::new(503, ""), Canned::new(503, "")]);
     let client = stage.client();
     let exchange = crate::provider::Exchange::new(crate::provider::ExchangeParts {
+        wanted: None,
         last: Some(crate::Token::from_refresh_token("canary")),
         refused: None,
         reason: Reason::Expired,

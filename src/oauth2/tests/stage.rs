@@ -72,6 +72,7 @@ impl Stage {
     ) -> Result<Token, ProviderError> {
         let client = self.client();
         let exchange = Exchange::new(ExchangeParts {
+            wanted: None,
             last: Some(Token::from_refresh_token("canary/old")),
             refused: None,
             reason,
