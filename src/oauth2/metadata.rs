@@ -7,19 +7,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, Request, Uri,
-    header::{ACCEPT, CACHE_CONTROL},
-    uri::Scheme,
-};
+use http::{Request, header::ACCEPT, uri::Scheme};
 
 use super::{
     server::Endpoints,
+    well_known::{lifetime, well_known},
     wire::{Endpoint, Json},
 };
 use crate::{
     clock::Moment,
-    provider::{FailureKind, ProviderError, TokenClient, TokenReply, is_loopback},
+    provider::{FailureKind, ProviderError, TokenClient, TokenReply},
 };
 
 /// One issuer's metadata, read when it is needed.
@@ -68,21 +65,27 @@ impl Discovery {
         {
             return Ok(kept.metadata.of(mtls));
         }
-        match self.read(client).await {
-            Ok(metadata) => Ok(metadata.of(mtls)),
-            // What was true an hour ago is a better guess than nothing, unless the server now says
-            // something that cannot be right.
-            Err(error) if error.kind() != FailureKind::Misconfigured => {
-                let old = kept.ok_or(error)?;
-                let mut now_kept = self.kept();
-                if let Some(kept) = &mut *now_kept
-                    && kept.until.reached(client.now())
-                {
-                    kept.until = client.now().after(AGAIN);
-                }
-                Ok(old.metadata.of(mtls))
-            }
-            Err(error) => Err(error),
+        let error = match self.read(client).await {
+            Ok(Some(metadata)) => return Ok(metadata.of(mtls)),
+            Ok(None) => ProviderError::misconfigured(
+                "the issuer has no metadata at either of its well-known addresses: \
+                 check the issuer, or name the token endpoint",
+            ),
+            // The server says something that cannot be right.
+            Err(error) if error.kind() == FailureKind::Misconfigured => return Err(error),
+            Err(error) => error,
+        };
+        // What was true an hour ago is a better guess than nothing.
+        let old = kept.ok_or(error)?;
+        self.keep_a_little_longer(client.now());
+        Ok(old.metadata.of(mtls))
+    }
+
+    fn keep_a_little_longer(&self, now: Moment) {
+        if let Some(kept) = &mut *self.kept()
+            && kept.until.reached(now)
+        {
+            kept.until = now.after(AGAIN);
         }
     }
 
@@ -99,12 +102,13 @@ impl Discovery {
         let metadata = match fresh {
             // By somebody else, perhaps, who met the same.
             Some(kept) => kept.metadata,
-            None => self.read(client).await.ok()?,
+            None => self.read(client).await.ok()??,
         };
         Some(metadata.of(mtls)).filter(|endpoints| endpoints.differs_from(known))
     }
 
-    async fn read(&self, client: &TokenClient) -> Result<Metadata, ProviderError> {
+    /// Reads and keeps the document. None where there is none.
+    async fn read(&self, client: &TokenClient) -> Result<Option<Metadata>, ProviderError> {
         for uri in well_known(&self.issuer)? {
             let mut request = Request::new(Bytes::new());
             *request.uri_mut() = uri;
@@ -127,12 +131,9 @@ impl Discovery {
                 read_at: client.now(),
                 until: reply.sent_at().after(lifetime(reply.headers())),
             });
-            return Ok(metadata);
+            return Ok(Some(metadata));
         }
-        Err(ProviderError::misconfigured(
-            "the issuer has no metadata at either of its well-known addresses: \
-             check the issuer, or name the token endpoint",
-        ))
+        Ok(None)
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
@@ -215,54 +216,6 @@ fn checked(url: &str, issuer: &str) -> Result<Endpoint, ProviderError> {
     Ok(endpoint)
 }
 
-/// The two addresses of an issuer's metadata: the well-known part stands between host and path (RFC
-/// 8414, section 3), or behind the path (OpenID Connect Discovery, section 4).
-fn well_known(issuer: &str) -> Result<[Uri; 2], ProviderError> {
-    let complain = || {
-        ProviderError::misconfigured(
-            "the issuer is not a URL such as \"https://id.example.com\": \
-             https (plain http on loopback only), no query, no fragment",
-        )
-    };
-    // `Uri` would drop a fragment in silence.
-    let uri: Uri = Some(issuer)
-        .filter(|issuer| !issuer.contains(['?', '#', '@']))
-        .and_then(|issuer| issuer.parse().ok())
-        .ok_or_else(complain)?;
-    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-        return Err(complain());
-    };
-    let host = authority.host();
-    let is_plain_loopback = *scheme == Scheme::HTTP && is_loopback(host);
-    if host.is_empty() || (*scheme != Scheme::HTTPS && !is_plain_loopback) {
-        return Err(complain());
-    }
-    let path = uri.path().trim_end_matches('/');
-    let at = |path: String| {
-        let url = format!("{scheme}://{authority}{path}");
-        url.parse().map_err(|_| complain())
-    };
-    Ok([
-        at(format!("/.well-known/oauth-authorization-server{path}"))?,
-        at(format!("{path}/.well-known/openid-configuration"))?,
-    ])
-}
-
-/// How long a document is kept (RFC 9111, section 5.2.2.1).
-fn lifetime(headers: &HeaderMap) -> Duration {
-    let values = headers.get_all(CACHE_CONTROL).iter();
-    let mut directives = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|directive| directive.trim().split_once('='));
-    let max_age = directives
-        .find(|(name, _)| name.trim_end().eq_ignore_ascii_case("max-age"))
-        .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse().ok());
-    max_age
-        .map_or(USUALLY, Duration::from_secs)
-        .clamp(AT_LEAST, AT_MOST)
-}
-
 /// A document was asked for, and no token: whatever went wrong, it can be asked for again.
 fn nothing_was_spent(error: ProviderError) -> ProviderError {
     match error.kind() {
@@ -274,10 +227,6 @@ fn nothing_was_spent(error: ProviderError) -> ProviderError {
 }
 
 const AGAIN: Duration = Duration::from_secs(60);
-const USUALLY: Duration = Duration::from_secs(24 * 60 * 60);
-const AT_LEAST: Duration = Duration::from_secs(5 * 60);
-const AT_MOST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
 const ISSUER: &str = "issuer";
 const TOKEN: &str = "token_endpoint";
 const REVOCATION: &str = "revocation_endpoint";

@@ -57,6 +57,7 @@ mod refresh_token;
 mod revocation;
 mod server;
 mod token_exchange;
+mod well_known;
 pub(crate) mod wire;
 
 #[cfg(test)]

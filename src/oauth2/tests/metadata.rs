@@ -160,6 +160,16 @@ fn metadata_are_read_again_when_their_time_is_over_and_used_on_where_that_fails(
     stage.advance(minutes(1));
     exchange();
     assert_eq!(stage.asked()[5..], [FIRST, T2, T2, FIRST, T1]);
+
+    // So it is where the document is gone, but not where it is another one.
+    stage.advance(minutes(24 * 60));
+    stage.next([not_found(), not_found(), token()]);
+    exchange();
+    assert_eq!(stage.asked()[10..], [FIRST, SECOND, T1]);
+    stage.advance(minutes(1));
+    stage.next([Canned::new(200, r#"{"issuer":"https://evil.example"}"#)]);
+    let error = stage.exchange(&provider, Reason::Due).expect_err("another");
+    assert_eq!(error.kind(), FailureKind::Misconfigured);
 }
 
 #[test]
