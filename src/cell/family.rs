@@ -89,6 +89,7 @@ impl Family {
     ) -> (Arc<Session>, Result<(), ProviderError>) {
         let session = self.empty_session(id, self.logs_in(true));
         let seeded = seed.map_or(Ok(()), |seed| {
+            let seed = self.profile.bind(seed)?;
             self.check_home(&seed)?;
             self.settle_in(&session, seed)
         });
@@ -107,6 +108,7 @@ impl Family {
         id: SessionId,
         seed: Token,
     ) -> Result<Arc<Session>, ProviderError> {
+        let seed = self.profile.bind(seed)?;
         self.check_home(&seed)?;
         let session = self.empty_session(id, self.logs_in(false));
         session.cell().check(&seed)?;

@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     provider::{Headers, Origins, ProviderError, Rotation},
     token::{
-        Token,
+        Secret, Token,
         expiry::{self, Age, Expiry},
     },
 };
@@ -76,12 +76,15 @@ impl Cell {
     /// is wrong with it is a setting.
     fn seed_headers(&self, token: &Token) -> Result<Headers, ProviderError> {
         match token.access_token() {
-            Some(access) => self.profile.placement.headers(access).map_err(|_| {
-                ProviderError::misconfigured(
-                    "the token to start from holds bytes that no header may hold, \
-                     such as a line break at its end",
-                )
-            }),
+            Some(access) => {
+                let headers = self.profile.placement.headers(access).map_err(|_| {
+                    ProviderError::misconfigured(
+                        "the token to start from holds bytes that no header may hold, \
+                         such as a line break at its end",
+                    )
+                })?;
+                self.profile.proven(headers, token)
+            }
             None if token.refresh_token().is_some() => Ok(Headers::default()),
             None => Err(ProviderError::misconfigured(
                 "the token to start from is empty",
@@ -174,7 +177,7 @@ impl Cell {
     /// Makes the headers ready. A token that cannot be one is an error that keeps the rest.
     fn prepare(&self, token: Token) -> Result<Arrival, ProviderError> {
         let headers = match token.access_token() {
-            Some(access) => self.headers(access),
+            Some(access) => self.headers(access, &token),
             None => Err(ProviderError::unknown_outcome(
                 "the reply holds no access token",
             )),
@@ -187,18 +190,21 @@ impl Cell {
                 origins,
             }),
             Err(error) => Err(match token.refresh_token() {
-                Some(refresh) => error.salvaging(Token::from_refresh_token(refresh.clone())),
+                Some(refresh) => error.salvaging(
+                    Token::from_refresh_token(refresh.clone()).with_key(token.proof_key().cloned()),
+                ),
                 None => error,
             }),
         }
     }
 
-    pub(super) fn headers(&self, access: &crate::token::Secret) -> Result<Headers, ProviderError> {
-        self.profile.placement.headers(access).map_err(|_| {
+    pub(super) fn headers(&self, access: &Secret, token: &Token) -> Result<Headers, ProviderError> {
+        let headers = self.profile.placement.headers(access).map_err(|_| {
             ProviderError::unknown_outcome(
                 "the access token holds bytes that no header may hold, such as a line break at its end",
             )
-        })
+        })?;
+        self.profile.proven(headers, token)
     }
 
     /// The same access token again does not live longer for it, unless the vendor says so.
@@ -294,15 +300,17 @@ impl Cell {
             _ if same => previous.generation,
             _ => previous.generation.next(),
         };
-        Snapshot {
+        let snapshot = Snapshot {
             generation,
             token: Some(token),
             headers,
             origins,
             plan,
-            attention: plan.attention(),
+            attention: Moment::PAST,
+            simple_until: Moment::PAST,
             expires,
             refresh_expires,
-        }
+        };
+        snapshot.attended_from(plan.attention())
     }
 }

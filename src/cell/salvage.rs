@@ -28,7 +28,7 @@ impl Cell {
             Some(token)
                 if token
                     .access_token()
-                    .is_some_and(|access| self.headers(access).is_ok()) =>
+                    .is_some_and(|access| self.headers(access, &token).is_ok()) =>
             {
                 return self.arrive_in_part(state, token, error, &ask, (asked_at, now));
             }

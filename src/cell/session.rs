@@ -140,6 +140,7 @@ impl Session {
     /// Takes a new login.
     pub(crate) async fn replace(&self, token: Token) -> Result<(), Error> {
         let family = &self.family;
+        let token = family.profile.bind(token).map_err(Error::misconfigured)?;
         family.check_home(&token).map_err(Error::misconfigured)?;
         // First: a token that cannot be used must not take the place of a stored one that can.
         self.cell.check(&token).map_err(Error::misconfigured)?;

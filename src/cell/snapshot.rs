@@ -23,8 +23,11 @@ pub(crate) struct Snapshot {
     /// Those that came with the token.
     pub(crate) origins: Origins,
     pub(crate) plan: Plan,
-    /// Nothing needs to be done before this moment. A request looks at no other.
+    /// Nothing needs to be done before this moment.
     pub(crate) attention: Moment,
+    /// Until this moment a request takes the token as it is. It looks at no other. The attention, or
+    /// no moment at all where each request needs a proof of its own.
+    pub(crate) simple_until: Moment,
     pub(crate) expires: Option<Expiry>,
     pub(crate) refresh_expires: Option<Expiry>,
 }
@@ -58,6 +61,7 @@ impl Snapshot {
             origins: Origins::none(),
             plan: Plan::EMPTY,
             attention: Moment::PAST,
+            simple_until: Moment::PAST,
             expires: None,
             refresh_expires: None,
         }
@@ -76,8 +80,13 @@ impl Snapshot {
 
     /// The same snapshot, to be looked after from `attention` on, and at the latest when it dies.
     pub(super) fn attended_from(&self, attention: Moment) -> Self {
+        let attention = attention.earliest(self.plan.dead);
         Self {
-            attention: attention.earliest(self.plan.dead),
+            attention,
+            simple_until: match self.headers.prover() {
+                None => attention,
+                Some(_) => Moment::PAST,
+            },
             ..self.clone()
         }
     }

@@ -49,6 +49,7 @@ mod login;
 mod origin;
 mod placement;
 mod profile;
+mod proof;
 
 use std::future::Future;
 
@@ -75,6 +76,7 @@ pub(crate) use self::{
     login::Wanted,
     origin::{OriginIndex, is_loopback},
     placement::Headers,
+    proof::{Binding, Heard, ProofFault, Prover, Target, Told},
 };
 
 /// Asks one vendor for the next token.

@@ -77,6 +77,13 @@ impl Origin {
         scheme == self.scheme() && port == Some(self.port) && self.host.eq_ignore_ascii_case(host)
     }
 
+    /// As a URL begins that is at this origin: in lower case, and with a port only where it is not the
+    /// scheme's own.
+    #[cfg_attr(not(feature = "dpop"), allow(dead_code, reason = "proofs name it"))]
+    pub(crate) fn spelled(&self) -> (&'static str, &str) {
+        (self.scheme(), &self.spelling)
+    }
+
     fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
     }
@@ -263,6 +270,15 @@ impl Origins {
     /// Whether `origin` is the number of a declared one, or of a peer.
     pub(crate) fn is_declared(&self, origin: OriginIndex) -> bool {
         usize::from(origin.0) < self.list().len() || origin.0 > u16::MAX - PEERS
+    }
+
+    /// The declared origin with this index. A peer is at the only one that is declared; none where
+    /// there are several.
+    pub(crate) fn at(&self, index: OriginIndex) -> Option<&Origin> {
+        match self.list() {
+            [only] if self.is_declared(index) => Some(only),
+            origins => origins.get(usize::from(index.0)),
+        }
     }
 
     fn list(&self) -> &[Origin] {

@@ -1,11 +1,13 @@
 //! Where a token goes on a request.
 
+use std::sync::Arc;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, InvalidHeaderValue},
 };
 
-use super::ProviderError;
+use super::{Prover, ProviderError};
 use crate::{
     lane::Lanes,
     token::{Secret, ZeroizingText},
@@ -29,6 +31,7 @@ pub struct Placement(Vec<(HeaderName, Template)>);
 #[derive(Clone, Debug)]
 enum Template {
     Bearer,
+    Bound,
     Bare,
     Fixed(Secret),
 }
@@ -37,7 +40,12 @@ enum Template {
 ///
 /// Each lane has values that are counted apart from those of the others, and all share their bytes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Headers(Lanes<Box<[(HeaderName, HeaderValue)]>>);
+pub(crate) struct Headers {
+    lanes: Lanes<Box<[(HeaderName, HeaderValue)]>>,
+    /// What makes the one header more that is another one for each request, where the token is bound
+    /// to a key.
+    prover: Option<Arc<dyn Prover>>,
+}
 
 // === impl Placement ===
 
@@ -87,7 +95,7 @@ impl Placement {
     pub(crate) fn check(&self) -> Result<(), ProviderError> {
         let broken = self.0.iter().find(|(_, template)| match template {
             Template::Fixed(value) => sensitive(&template.text(value)).is_err(),
-            Template::Bearer | Template::Bare => false,
+            Template::Bearer | Template::Bound | Template::Bare => false,
         });
         match broken {
             None => Ok(()),
@@ -95,6 +103,17 @@ impl Placement {
                 "the fixed value of the header {name} holds bytes that no header may hold"
             ))),
         }
+    }
+
+    /// The same for tokens that are bound to a key, whose scheme is another one (RFC 9449, section
+    /// 7.1).
+    pub(crate) fn of_bound_tokens(mut self) -> Self {
+        for (_, template) in &mut self.0 {
+            if matches!(template, Template::Bearer) {
+                *template = Template::Bound;
+            }
+        }
+        self
     }
 
     /// Whether `headers` hold one of these already.
@@ -119,7 +138,11 @@ impl Placement {
                 .map(|(name, text)| Ok(((*name).clone(), sensitive(text)?)));
             headers.collect()
         };
-        Lanes::try_new(copy).map(Headers)
+        let lanes = Lanes::try_new(copy)?;
+        Ok(Headers {
+            lanes,
+            prover: None,
+        })
     }
 }
 
@@ -130,6 +153,7 @@ impl Template {
     fn text(&self, access: &Secret) -> ZeroizingText {
         match self {
             Self::Bearer => ZeroizingText::joined("Bearer ", access),
+            Self::Bound => ZeroizingText::joined("DPoP ", access),
             Self::Bare => ZeroizingText::joined("", access),
             Self::Fixed(value) => ZeroizingText::joined("", value),
         }
@@ -142,7 +166,20 @@ impl Headers {
     /// Those of the current thread's lane.
     #[inline]
     pub(crate) fn own(&self) -> &[(HeaderName, HeaderValue)] {
-        self.0.own()
+        self.lanes.own()
+    }
+
+    /// These, and a proof on each request.
+    pub(crate) fn proven_by(self, prover: Arc<dyn Prover>) -> Self {
+        Self {
+            prover: Some(prover),
+            ..self
+        }
+    }
+
+    /// What proves on each request that its sender holds the key of the token, if it has one.
+    pub(crate) fn prover(&self) -> Option<&dyn Prover> {
+        self.prover.as_deref()
     }
 }
 

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Login, Origins, Placement, SessionId, SessionParts};
+use super::{Binding, Headers, Login, Origins, Placement, ProviderError, SessionId, SessionParts};
+use crate::token::Token;
 
 /// The facts about a vendor that decide how its sessions are kept.
 ///
@@ -21,6 +22,8 @@ pub struct Profile {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) refresh_lifetime: Option<Duration>,
     pub(crate) login: Login,
+    /// How its tokens are bound to keys, where they are.
+    pub(crate) binding: Option<Arc<dyn Binding>>,
 }
 
 /// Whether refresh tokens rotate.
@@ -96,6 +99,7 @@ impl Profile {
             lifetime: None,
             refresh_lifetime: None,
             login: Login::None,
+            binding: None,
         }
     }
 
@@ -163,6 +167,39 @@ impl Profile {
     pub fn login(mut self, login: Login) -> Self {
         self.login = login;
         self
+    }
+
+    /// Says that its tokens are bound to keys, and how.
+    #[cfg_attr(
+        not(feature = "dpop"),
+        allow(dead_code, reason = "DPoP is the only way")
+    )]
+    pub(crate) fn bound_by(self, binding: Arc<dyn Binding>) -> Self {
+        Self {
+            placement: self.placement.of_bound_tokens(),
+            binding: Some(binding),
+            ..self
+        }
+    }
+
+    /// A token that a session starts from, with the key that it is bound to, if it is.
+    pub(crate) fn bind(&self, seed: Token) -> Result<Token, ProviderError> {
+        match &self.binding {
+            Some(binding) => binding.bind(seed),
+            None if seed.proof_key().is_none() => Ok(seed),
+            None => Err(ProviderError::misconfigured(
+                "the token to start from is bound to a key, and its provider makes no proofs of \
+                 possession: say `.dpop()` at the provider",
+            )),
+        }
+    }
+
+    /// `headers`, and a proof with each request where `token` is bound to a key.
+    pub(crate) fn proven(&self, headers: Headers, token: &Token) -> Result<Headers, ProviderError> {
+        match &self.binding {
+            Some(binding) => Ok(headers.proven_by(binding.prover(token)?)),
+            None => Ok(headers),
+        }
     }
 
     pub(crate) fn lost_reply_rule(&self) -> LostReply {

@@ -43,6 +43,9 @@ pub(crate) struct HeldToken {
     credential_expires_at: Option<UnixMillis>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// The key that both are bound to, where that is the session's own.
+    #[serde(serialize_with = "exposed", skip_serializing_if = "Option::is_none")]
+    proof_key: Option<Secret>,
     #[serde(
         serialize_with = "exposed_fields",
         skip_serializing_if = "Extra::is_empty"
@@ -100,6 +103,7 @@ impl HeldToken {
             // Of the vendor's clock, which no shift of ours concerns.
             credential_expires_at: token.credential_expiry().map(UnixMillis::of_wall),
             scope: token.scope().map(str::to_owned),
+            proof_key: token.proof_key().cloned(),
             extra: token
                 .extras()
                 .map(|(name, value)| (name.to_owned(), value.clone()))
@@ -159,6 +163,7 @@ impl HeldToken {
         let refresh_asked_at = Some(self.refresh_asked_at.unwrap_or(self.asked_at));
         Self {
             refresh: self.refresh,
+            proof_key: self.proof_key.or_else(|| older.proof_key.clone()),
             refresh_asked_at,
             refresh_expires_at: self.refresh_expires_at,
             ..older.clone()
@@ -168,6 +173,7 @@ impl HeldToken {
     /// The token, marked as one that was kept.
     pub(super) fn to_token(&self, now: Moment) -> Token {
         let mut token = Token::kept(self.access.clone(), self.refresh.clone())
+            .with_key(self.proof_key.clone())
             .with_asked_at(self.asked_at.moment(now));
         if let Some(at) = self.expires_at {
             token = token.with_expiry(at.wall());

@@ -22,6 +22,7 @@ impl Record {
             .with_refresh_lifetime(Duration::from_secs(86_400))
             .with_refresh_hint(Duration::from_secs(1800))
             .with_scope("read write")
+            .with_key(Some("a key, which nobody looks into".into()))
             .with_extra("id_token", "\u{1f511} with a line\nbreak, and a \0");
         let mut record = Self::begin(HeldToken::seed(&token, NOW, &profile()), None, NOW);
         record.not_before = Some(UnixMillis::of(NOW));

@@ -46,6 +46,8 @@ pub struct Token {
     origins: Vec<String>,
     credential_expires: Option<SystemTime>,
     asked_at: Option<Moment>,
+    /// The key that both tokens are bound to, where that is the session's own.
+    proof_key: Option<Secret>,
     kept: bool,
 }
 
@@ -103,6 +105,7 @@ impl Token {
             origins: Vec::new(),
             credential_expires: None,
             asked_at: None,
+            proof_key: None,
             kept: false,
         }
     }
@@ -262,6 +265,24 @@ impl Token {
 
     pub(crate) fn refresh_lifetime(&self) -> Lifetime {
         self.refresh_lifetime
+    }
+
+    /// This token, bound to the key that this text stands for, or to none that goes with it.
+    pub(crate) fn with_key(mut self, key: Option<Secret>) -> Self {
+        self.proof_key = key;
+        self
+    }
+
+    pub(crate) fn proof_key(&self) -> Option<&Secret> {
+        self.proof_key.as_ref()
+    }
+
+    /// This token as a seed, without its access token.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn without_access(mut self) -> Self {
+        self.access = None;
+        self.lifetime = Lifetime::Unknown;
+        self
     }
 
     /// This token with the refresh token of `older`, where it has none of its own.
