@@ -1,10 +1,14 @@
 //! Putting the token on a request, and deciding whether it may go there.
 
-use http::{Extensions, HeaderMap, Request, Uri, uri::Authority};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, uri::Authority};
 
 use crate::{
+    challenge,
+    clock::Moment,
     error::Error,
-    provider::{Headers, OriginIndex, Origins, Profile, TokenRequest},
+    provider::{
+        Headers, Heard, OriginIndex, Origins, Profile, ProviderError, Target, TokenRequest, Told,
+    },
 };
 
 /// Request extension: send this one without a token.
@@ -151,6 +155,94 @@ pub(crate) fn asked_for(extensions: &Extensions, policy: Policy) -> Option<Admis
 pub(crate) fn attach<B>(headers: &Headers, request: &mut Request<B>) {
     place(headers, request.headers_mut());
 }
+
+/// The proofs that go with one token to one origin: none, where it is bound to no key.
+pub(crate) struct Proofs<'a> {
+    pub(crate) headers: &'a Headers,
+    pub(crate) origins: &'a Origins,
+    /// Those that came with the token.
+    pub(crate) brought: &'a Origins,
+    pub(crate) origin: OriginIndex,
+}
+
+// === impl Proofs ===
+
+impl Proofs<'_> {
+    /// Puts the token on `request`, and a proof that is made for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`proof`](Self::proof).
+    pub(crate) fn attach<B>(
+        &self,
+        request: &mut Request<B>,
+        told: Option<&Told>,
+        now: Moment,
+    ) -> Result<(), Error> {
+        let proof = self.proof(request.method(), request.uri().path(), told, now)?;
+        self.place(proof, request.headers_mut());
+        Ok(())
+    }
+
+    /// The proof for a request, by what its server has `told` just now, or else before.
+    ///
+    /// # Errors
+    ///
+    /// *Misconfigured*, where the request does not say where it goes, and nothing else does.
+    /// *Transient*, where the proof cannot be signed.
+    pub(crate) fn proof(
+        &self,
+        method: &Method,
+        path: &str,
+        told: Option<&Told>,
+        now: Moment,
+    ) -> Result<Option<HeaderValue>, Error> {
+        let Some(prover) = self.headers.prover() else {
+            return Ok(None);
+        };
+        let origin = self.origins.at(self.origin, self.brought).ok_or_else(|| {
+            Error::misconfigured(ProviderError::misconfigured(
+                "a proof of possession names the whole address of its request, and this request \
+                 holds a path only: send it to a whole address (of a gRPC client, `with_origin`), \
+                 or declare the one origin that it can be for",
+            ))
+        })?;
+        let proof = prover.prove(&Target {
+            method,
+            origin,
+            path,
+            now,
+            told,
+        });
+        proof.map(Some).map_err(Error::exchange)
+    }
+
+    /// Puts the token and its proof in place of what is there under their names.
+    pub(crate) fn place(&self, proof: Option<HeaderValue>, map: &mut HeaderMap) {
+        place(self.headers, map);
+        if let Some(proof) = proof {
+            map.insert(PROOF, proof);
+        }
+    }
+
+    /// Takes note of what a response says of proofs. Gives what the next one has to look like, where
+    /// the response asks for another one and not for another token.
+    pub(crate) fn hear<B>(&self, response: &http::Response<B>, now: Moment) -> Option<Told> {
+        let (prover, origin) = (
+            self.headers.prover()?,
+            self.origins.at(self.origin, self.brought)?,
+        );
+        prover.hear(&Heard {
+            origin,
+            headers: response.headers(),
+            fault: challenge::of_proof(response),
+            now,
+        })
+    }
+}
+
+/// Where a proof goes (RFC 9449, section 4.1).
+pub(crate) const PROOF: HeaderName = HeaderName::from_static("dpop");
 
 /// Puts `headers` into `map`, in place of what is there under their names.
 #[inline]

@@ -9,7 +9,7 @@ use http_auth::{ChallengeRef, parser::ChallengeParser};
 
 use crate::{
     grpc::{self, Head},
-    provider::Refusal,
+    provider::{ProofFault, Refusal},
 };
 
 /// Response extension: the token was refused, whatever the status says.
@@ -94,12 +94,43 @@ fn is_of_tokens(scheme: &str) -> bool {
         .any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
+/// What `response` finds wrong with the proof that went with a token (RFC 9449, sections 7.1 and 9).
+/// It says nothing of the token then, whatever a challenge of another scheme beside it says.
+#[cold]
+pub(crate) fn of_proof<B>(response: &Response<B>) -> Option<ProofFault> {
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    let mut fault = None;
+    for header in response.headers().get_all(WWW_AUTHENTICATE) {
+        let challenges = ChallengeParser::new(header.to_str().unwrap_or_default());
+        // What cannot be read says nothing, and nor does what stands behind it.
+        let of_proofs = challenges
+            .map_while(Result::ok)
+            .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("DPoP"));
+        for challenge in of_proofs {
+            match () {
+                () if asks_for(&challenge, "use_dpop_nonce") => return Some(ProofFault::Nonce),
+                () if asks_for(&challenge, "invalid_dpop_proof") => {
+                    fault = Some(ProofFault::Invalid)
+                }
+                () => {}
+            }
+        }
+    }
+    fault
+}
+
 fn asks_for_scope(challenge: &ChallengeRef<'_>) -> bool {
+    asks_for(challenge, INSUFFICIENT_SCOPE)
+}
+
+fn asks_for(challenge: &ChallengeRef<'_>, wanted: &str) -> bool {
     let mut errors = challenge
         .params
         .iter()
         .filter(|(name, _)| name.eq_ignore_ascii_case("error"));
-    errors.next().is_some_and(|(_, error)| error.to_unescaped() == INSUFFICIENT_SCOPE)
+    errors.next().is_some_and(|(_, error)| error.to_unescaped() == wanted)
         // An attribute that is there twice (section 3 forbids it) says nothing.
         && errors.next().is_none()
 }

@@ -1,5 +1,6 @@
 //! The way of a request from its first sending to its answer.
 
+mod proven;
 mod recovery;
 
 use std::{
@@ -188,7 +189,15 @@ where
 
 impl Sent {
     fn is_refused_by<B>(&self, response: &Response<B>) -> bool {
-        challenge::refuses(response, &self.session.family().profile().refusal)
+        let profile = self.session.family().profile();
+        challenge::refuses(response, &profile.refusal) && !self.is_of_its_proof(response)
+    }
+
+    /// Whether what `response` finds wrong is the proof that went with the token.
+    #[inline]
+    fn is_of_its_proof<B>(&self, response: &Response<B>) -> bool {
+        let is_bound = self.session.family().profile().binding.is_some();
+        is_bound && challenge::of_proof(response).is_some()
     }
 
     /// Takes note of a response that does not refuse the token. A call of gRPC that has begun may
@@ -197,7 +206,7 @@ impl Sent {
     fn take_note<B: 'static>(&self, response: &mut Response<B>, accepted: Note) {
         if grpc::has_begun(response) {
             self.take_note_at_its_end(response, accepted);
-        } else if challenge::speaks_for_it(response) {
+        } else if challenge::speaks_for_it(response) && !self.is_of_its_proof(response) {
             accepted(self.session.cell(), self.generation, self.origin);
         }
     }

@@ -37,8 +37,8 @@ pub struct Auth<S, P> {
 /// What came of putting a token on a request.
 enum Put<S, B> {
     Done(Sent, Chance<S, B>),
-    /// There is no good one.
-    NotUsable,
+    /// There is no good one, or a proof goes with it: that takes longer.
+    NotSimple,
     /// It may not go there.
     NotThere,
 }
@@ -109,7 +109,7 @@ where
                     Put::Done(sent, second) => {
                         ResponseFuture::sent(self.inner.call(request), sent, second)
                     }
-                    Put::NotUsable | Put::NotThere => self.call_when_usable(request, Some(origin)),
+                    Put::NotSimple | Put::NotThere => self.call_when_usable(request, Some(origin)),
                 }
             }
             Admission::AsItsTokenSays => self.call_as_token_says(request),
@@ -134,11 +134,16 @@ impl<S, P> Auth<S, P> {
         let session = &self.core.session;
         let now = session.cell().coarse();
         let snapshot = session.cell().load();
-        if snapshot.attention.reached(now) {
+        if snapshot.simple_until.reached(now) {
             if !snapshot.is_usable(now) {
-                return Put::NotUsable;
+                return Put::NotSimple;
             }
-            session.attend();
+            if snapshot.attention.reached(now) {
+                session.attend();
+            }
+            if snapshot.headers.prover().is_some() {
+                return Put::NotSimple;
+            }
         }
         let Some(origin) = origin_by(&snapshot, request.uri()) else {
             return Put::NotThere;
@@ -169,7 +174,7 @@ impl<S, P> Auth<S, P> {
         let core = &self.core;
         match self.put_token_on(&mut request, |snapshot, uri| core.origin_by(snapshot, uri)) {
             Put::Done(sent, second) => ResponseFuture::sent(self.inner.call(request), sent, second),
-            Put::NotUsable => self.call_when_usable(request, None),
+            Put::NotSimple => self.call_when_usable(request, None),
             Put::NotThere => {
                 let uri = request.uri();
                 let policy = self.core.settings.admission;

@@ -203,3 +203,48 @@ fn without_a_status_that_refuses_marks_and_grpc_still_do() {
     assert!(grpc(200, headers, &none));
     assert!(!none.is_never());
 }
+
+fn fault(challenges: &[&'static str]) -> Option<ProofFault> {
+    let headers = challenges
+        .iter()
+        .map(|challenge| ("www-authenticate", challenge.as_bytes()));
+    let headers: Vec<_> = headers.collect();
+    of_proof(&response(401, &headers))
+}
+
+#[test]
+fn a_challenge_of_the_proof_is_found_beside_those_of_other_schemes() {
+    for challenges in [
+        &[r#"DPoP error="use_dpop_nonce", error_description="x""#][..],
+        &[r#"dpop realm="a, b", ERROR=use_dpop_nonce"#],
+        &[r#"Bearer error="invalid_token", DPoP algs="ES256 PS256", error="use_dpop_nonce""#],
+        &[r#"DPoP error="use_dpop_nonce", Bearer"#],
+        &[
+            r#"Bearer realm="x""#,
+            r#"DPoP error="use_dpop_nonce", unknown=1"#,
+        ],
+        &[r#"DPoP error="invalid_dpop_proof", DPoP error="use_dpop_nonce""#],
+    ] {
+        assert_eq!(fault(challenges), Some(ProofFault::Nonce), "{challenges:?}");
+    }
+    let invalid = [r#"Bearer, DPoP error="invalid_dpop_proof", algs="ES256""#];
+    assert_eq!(fault(&invalid), Some(ProofFault::Invalid));
+}
+
+#[test]
+fn nothing_else_is_a_challenge_of_the_proof() {
+    for challenges in [
+        &[][..],
+        &["DPoP"],
+        &[r#"DPoP error="invalid_token""#],
+        &[r#"Bearer error="use_dpop_nonce""#],
+        &[r#"Bearer error_description="DPoP error=\"use_dpop_nonce\"""#],
+        &[r#"DPoP error="use_dpop_nonce", error="invalid_token""#],
+        &[r#"DPoP errors="use_dpop_nonce""#],
+        &["=,;"],
+    ] {
+        assert_eq!(fault(challenges), None, "{challenges:?}");
+    }
+    let header: (_, &[u8]) = ("www-authenticate", br#"DPoP error="use_dpop_nonce""#);
+    assert_eq!(of_proof(&response(403, &[header])), None, "another status");
+}

@@ -3,15 +3,16 @@
 use std::{
     future::{Future, poll_fn},
     sync::Arc,
+    time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use tower::Service;
 
-use super::Sent;
+use super::{Sent, proven};
 use crate::{
     attach::{self, Admission},
-    cell::{Cell, Session},
+    cell::{Cell, Session, Snapshot},
     clock::Moment,
     error::{BoxError, Error},
     grpc::{self, Patience},
@@ -72,6 +73,23 @@ impl<S, B> Second<S, B> {
     fn patience(&self) -> Patience {
         Patience::of(self.head.headers(), self.began)
     }
+
+    pub(super) fn uri(&self) -> &Uri {
+        self.head.uri()
+    }
+
+    /// How long its caller still waits.
+    pub(super) fn left(&self, sent: &Sent) -> Duration {
+        self.patience().left(sent.session.cell().now())
+    }
+
+    /// The answer without a newer token.
+    pub(super) fn without<R>(&self, none: NoNewer<R>) -> Result<Response<R>, BoxError> {
+        match none {
+            NoNewer::OutOfTime(error) => Err(grpc::to_caller(error, self.head.headers())),
+            NoNewer::Refused(refused) => Ok(refused),
+        }
+    }
 }
 
 impl<S, B> Second<S, B>
@@ -79,7 +97,8 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    async fn send(self: Box<Self>, token: &Headers, cell: &Cell) -> Result<S::Response, BoxError> {
+    /// The request once more, with nothing put on it yet, and a service that is ready for it.
+    pub(super) async fn ready(self: Box<Self>, cell: &Cell) -> Result<(S, Request<B>), BoxError> {
         let patience = self.patience();
         let Self {
             mut service,
@@ -100,7 +119,11 @@ where
         if let Err(error) = passed_on {
             return Err(grpc::to_caller(error, head.headers()));
         }
-        let mut request = head.map(|()| body);
+        Ok((service, head.map(|()| body)))
+    }
+
+    async fn send(self: Box<Self>, token: &Headers, cell: &Cell) -> Result<S::Response, BoxError> {
+        let (mut service, mut request) = self.ready(cell).await?;
         attach::attach(token, &mut request);
         service.call(request).await.map_err(Into::into)
     }
@@ -146,12 +169,16 @@ where
             return Err(unserved(&core, error, &request));
         }
         let second = Second::of(&core, &ready, &mut request, now);
-        attach::attach(&snapshot.headers, &mut request);
         let sent = Sent {
             session: core.hold(),
             generation: snapshot.generation,
             origin,
         };
+        if snapshot.headers.prover().is_some() {
+            let sending = proven::send_and_recover(core, ready, request, snapshot, sent, second);
+            return Box::pin(sending).await;
+        }
+        attach::attach(&snapshot.headers, &mut request);
         drop(snapshot);
         Box::pin(send_and_recover(ready, request, sent, second)).await
     }
@@ -223,44 +250,79 @@ where
     S::Error: Into<BoxError>,
     ResBody: 'static,
 {
-    let session = &sent.session;
-    let cell = session.cell();
-    let left = second.patience().left(cell.now());
-    let newer = session.newer_than(sent.generation, sent.origin, left);
-    let newer = match newer.await {
+    let newer = match newer(&sent, refused, second.head.uri(), second.left(&sent)).await {
         Ok(newer) => newer,
-        // A deadline that is over is one to its caller, and no word about a login: the refusal is of
-        // a token that is being replaced.
+        Err(none) => return second.without(none),
+    };
+    sent.session.tell(Event::Replayed);
+    let response = second.send(&newer.token.headers, sent.session.cell());
+    Ok(replayed(&sent, &newer, response.await?))
+}
+
+/// A token to send a refused request again with, and where it goes with that.
+pub(super) struct Newer {
+    pub(super) token: Arc<Snapshot>,
+    pub(super) origin: OriginIndex,
+}
+
+/// What a refused request is answered with, when there is no newer token for it.
+pub(super) enum NoNewer<ResBody> {
+    /// A deadline that is over is one to its caller, and no word about a login: the refusal is of a
+    /// token that is being replaced.
+    OutOfTime(Error),
+    Refused(Response<ResBody>),
+}
+
+/// A newer token than the one that was refused, for a request to `uri` whose caller has so much time
+/// `left`.
+pub(super) async fn newer<ResBody>(
+    sent: &Sent,
+    refused: Response<ResBody>,
+    uri: &Uri,
+    left: Duration,
+) -> Result<Newer, NoNewer<ResBody>> {
+    let session = &sent.session;
+    let token = match session.newer_than(sent.generation, sent.origin, left).await {
+        Ok(token) => token,
         Err(error) if error.is_out_of_time() => {
             session.tell(Event::NotReplayed { why: "out_of_time" });
-            return Err(grpc::to_caller(error, second.head.headers()));
+            return Err(NoNewer::OutOfTime(error));
         }
-        Err(error) => return Ok(without_newer(session, refused, error)),
+        Err(error) => return Err(NoNewer::Refused(without_newer(session, refused, error))),
     };
     let profile = session.family().profile();
-    let uri = second.head.uri();
     let find = |origins: &Origins| origins.find(uri);
-    let Some(origin) = attach::origin_again(profile, sent.origin, &newer.origins, find) else {
+    match attach::origin_again(profile, sent.origin, &token.origins, find) {
+        // The refusal is dropped now and not before: it is the answer as long as there is no better.
+        Some(origin) => Ok(Newer { token, origin }),
         // The newer token may not go where the older one could.
-        return Ok(without_newer(session, refused, attach::not_declared(uri)));
-    };
-    // Not before: the refusal is the answer as long as there is no better one.
-    drop(refused);
-    session.tell(Event::Replayed);
-    let mut response = second.send(&newer.headers, cell).await?;
+        None => {
+            let error = attach::not_declared(uri);
+            Err(NoNewer::Refused(without_newer(session, refused, error)))
+        }
+    }
+}
+
+/// Judges the response to a request that was sent again with a newer token.
+pub(super) fn replayed<ResBody: 'static>(
+    sent: &Sent,
+    newer: &Newer,
+    mut response: Response<ResBody>,
+) -> Response<ResBody> {
+    let session = &sent.session;
     let again = Sent {
         session: Arc::clone(session),
-        generation: newer.generation,
-        origin,
+        generation: newer.token.generation,
+        origin: newer.origin,
     };
     Replay::Replayed.mark(response.extensions_mut());
     if again.is_refused_by(&response) {
         session.tell(Event::Refused { again: true });
-        cell.not_cured(again.generation, again.origin);
+        session.cell().not_cured(again.generation, again.origin);
         // Where no exchange had tried to cure it yet, one begins, for the next request.
         session.reject(again.generation, again.origin);
-        return Ok(response);
+        return response;
     }
     again.take_note(&mut response, Cell::cured);
-    Ok(response)
+    response
 }

@@ -272,12 +272,16 @@ impl Origins {
         usize::from(origin.0) < self.list().len() || origin.0 > u16::MAX - PEERS
     }
 
-    /// The declared origin with this index. A peer is at the only one that is declared; none where
-    /// there are several.
-    pub(crate) fn at(&self, index: OriginIndex) -> Option<&Origin> {
+    /// The origin with this index, be it declared or `brought` by a token. A peer is at the only one
+    /// that is declared; none where there are several.
+    pub(crate) fn at<'a>(&'a self, index: OriginIndex, brought: &'a Self) -> Option<&'a Origin> {
+        let index_here = usize::from(index.0);
         match self.list() {
             [only] if self.is_declared(index) => Some(only),
-            origins => origins.get(usize::from(index.0)),
+            declared => declared.get(index_here).or_else(|| {
+                let index_there = index_here.checked_sub(declared.len())?;
+                brought.list().get(index_there)
+            }),
         }
     }
 
