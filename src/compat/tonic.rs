@@ -67,6 +67,9 @@
 //! whole addresses, which must be declared. The layer wants some origin declared in any case: that of
 //! the endpoint.
 //!
+//! Where tokens are bound to keys (DPoP), each call has a proof that names its address. For a client made
+//! by `new` that is at the one declared origin: where several are declared, use `with_origin`.
+//!
 //! # What it costs
 //!
 //! With a good token and replay off one box a call, for the response's body. With replay on, what

@@ -36,6 +36,9 @@
 //! strangers may have seen, and the response is marked as [`Strayed`]. It learns nothing of hops in
 //! between, nor where following ended in an error.
 //!
+//! A proof of possession (DPoP) names the address of its request, and is good for no other: a redirect
+//! that is followed ends in a refusal.
+//!
 //! # Requests without a token
 //!
 //! reqwest keeps a request's extensions to itself, so [`Bare`](crate::attach::Bare) cannot be seen
@@ -56,6 +59,7 @@ mod peek;
 mod place;
 mod second;
 mod send;
+mod sent;
 mod service;
 
 pub use self::{peek::PeekFuture, send::Strayed, service::ResponseFuture};

@@ -1,17 +1,17 @@
 //! The way of a reqwest request, whoever carries it.
 
-use std::{future::Future, mem, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use ::reqwest::{Request, Response};
 
 use super::{
-    place::{find, is_told, origin_by, origin_of},
+    place::{find, origin_by, origin_of},
     second::{Second, without_body},
+    sent::{Sent, Verdict},
 };
 use crate::{
     attach::{self, Admission},
-    cell::{Cell, Generation, Snapshot},
-    challenge,
+    cell::{Cell, Snapshot},
     clock::Moment,
     error::Error,
     grpc::Patience,
@@ -36,7 +36,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strayed;
 
-/// Brings a request to its server, twice at most.
+/// Brings a request to its server: once, or again where it was refused.
 pub(in crate::compat) trait Carrier: Send {
     type Error;
 
@@ -47,21 +47,6 @@ pub(in crate::compat) trait Carrier: Send {
 
     /// The form in which the layer's own error reaches the caller.
     fn own(error: Error) -> Self::Error;
-}
-
-/// What was sent with a token: enough to judge the response.
-struct Sent<'a> {
-    core: &'a Core,
-    generation: Generation,
-    origin: OriginIndex,
-}
-
-enum Verdict {
-    Accepted,
-    /// It says nothing of the token.
-    Silent,
-    Refused,
-    Strayed,
 }
 
 /// Sends `request` by the rules of the layer. `asked` is what its extensions ask for, where the
@@ -115,17 +100,15 @@ async fn send_with_token<C: Carrier>(
         };
     };
     let second = Second::of(core, &mut request);
-    attach::place(&snapshot.headers, request.headers_mut());
     let sent = Sent {
         core,
         generation: snapshot.generation,
         origin,
+        brought: snapshot.origins.clone(),
     };
-    // Nothing, for all but a few vendors.
-    let brought = snapshot.origins.clone();
-    drop(snapshot);
-    let mut response = carrier.carry(request).await?;
-    match sent.judge(&mut response, &brought) {
+    let sending = sent.carry(&mut carrier, request, snapshot, second, &patience);
+    let (mut response, second) = sending.await?;
+    match sent.judge(&mut response) {
         Verdict::Accepted => {
             cell.accepted(sent.generation, sent.origin);
             Ok(response)
@@ -182,17 +165,21 @@ async fn recover<C: Carrier>(
     drop(refused);
     let mut request = second.into_request();
     pass_on(patience, &mut request, cell).map_err(C::own)?;
-    attach::place(&newer.headers, request.headers_mut());
     session.tell(Event::Replayed);
     let again = Sent {
+        core: sent.core,
         generation: newer.generation,
         origin,
-        ..*sent
+        brought: newer.origins.clone(),
     };
-    let brought = newer.origins.clone();
-    drop(newer);
-    let mut response = carrier.carry(request).await?;
-    match again.judge(&mut response, &brought) {
+    let third = newer
+        .headers
+        .prover()
+        .map(|_| Second::of(sent.core, &mut request));
+    let third = third.unwrap_or(Err(Replay::SwitchedOff));
+    let sending = again.carry(&mut carrier, request, newer, third, patience);
+    let (mut response, _) = sending.await?;
+    match again.judge(&mut response) {
         Verdict::Accepted => cell.cured(again.generation, again.origin),
         Verdict::Silent => {}
         Verdict::Strayed => again.reject(),
@@ -222,7 +209,11 @@ fn unserved<C: Carrier>(core: &Core, error: Error) -> C::Error {
 }
 
 /// Leaves `request` the time that is left of it.
-fn pass_on(patience: &Patience, request: &mut Request, cell: &Cell) -> Result<(), Error> {
+pub(super) fn pass_on(
+    patience: &Patience,
+    request: &mut Request,
+    cell: &Cell,
+) -> Result<(), Error> {
     // Looked at first: whoever asks reqwest to change it makes it set a place aside for it.
     if request.timeout().is_some() {
         let left = patience.left(cell.now());
@@ -263,46 +254,4 @@ fn hidden(core: &Core, request: &mut Request) -> Option<Admission> {
     let head = without_body(request, |_| ())?.0;
     let head = http::Request::try_from(head).ok()?;
     attach::asked_for(head.extensions(), core.settings.admission)
-}
-
-// === impl Sent ===
-
-impl Sent<'_> {
-    /// Judges the response, and marks it where it came from elsewhere. A stranger's refusal is none
-    /// of the token.
-    fn judge(&self, response: &mut Response, brought: &Origins) -> Verdict {
-        let url = response.url();
-        let is_ours = || {
-            let declared = origin_of(self.core, url);
-            declared
-                .or_else(|| origin_by(self.core, brought, url))
-                .is_some()
-        };
-        if is_told(url) && !is_ours() {
-            response.extensions_mut().insert(Strayed);
-            return Verdict::Strayed;
-        }
-        let refusal = &self.core.session.family().profile().refusal;
-        // Borrowed for a moment by a head that the judge knows.
-        let mut head = http::Response::new(());
-        *head.status_mut() = response.status();
-        *head.version_mut() = response.version();
-        let swap = |head: &mut http::Response<()>, response: &mut Response| {
-            mem::swap(head.headers_mut(), response.headers_mut());
-            mem::swap(head.extensions_mut(), response.extensions_mut());
-        };
-        swap(&mut head, response);
-        let verdict = match challenge::refuses(&head, refusal) {
-            true => Verdict::Refused,
-            false if challenge::speaks_for_it(&head) => Verdict::Accepted,
-            false => Verdict::Silent,
-        };
-        swap(&mut head, response);
-        verdict
-    }
-
-    /// Makes the session newer, if it is not yet, without waiting for it.
-    fn reject(&self) {
-        self.core.session.reject(self.generation, self.origin);
-    }
 }
