@@ -21,7 +21,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observe", &["error", "provider"]),
     ("cell", &["clock", "error", "observe", "provider", "token"]),
     // middle
-    ("attach", &["error", "provider"]),
+    // `challenge`, `clock`: for proofs, which are dated, and of which a response may speak.
+    ("attach", &["challenge", "clock", "error", "provider"]),
     ("challenge", &["grpc", "provider"]),
     // `cell`: for the clock that a deadline is kept by.
     ("grpc", &["cell", "clock", "error"]),
@@ -94,7 +95,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "service",
         ],
     ),
-    // `clock`: how old metadata are, when an assertion is signed.
+    // `clock`: how old metadata are, when an assertion or a proof is signed.
     ("oauth2", &["clock", "provider", "token"]),
     // `cell`: the one function that says when a lost refresh token may be sent again, the plan of a
     // token's life, and the trait by which seeds are handed over.

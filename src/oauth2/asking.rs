@@ -7,6 +7,7 @@ use http::{Request, StatusCode};
 
 use super::{
     OAuth2,
+    bound::Key,
     client_auth::Occasion,
     form::Form,
     grant::Asked,
@@ -27,12 +28,13 @@ impl OAuth2 {
         wire::check_placement(&self.profile.placement)?;
         let client = exchange.client();
         let asked = Asked::Own(&self.grant, exchange);
+        let key = self.key_of(exchange.last())?;
         let mut tries = 0;
         loop {
-            let reply = self.ask(client, &asked).await?;
+            let reply = self.ask(client, &asked, &key).await?;
             let pause = pause_before_another(tries);
             if !self.is_undone(&reply) || !may_ask_again(exchange, &reply, tries, pause) {
-                return self.read(&reply, &asked);
+                return self.read(&reply, &asked, &key);
             }
             tries += 1;
             client.pause(pause).await;
@@ -45,19 +47,20 @@ impl OAuth2 {
         &self,
         client: &TokenClient,
         asked: &Asked<'_>,
+        key: &Key,
     ) -> Result<TokenReply, ProviderError> {
         let mtls = self.client_auth.is_mtls();
         let endpoints = self.server.endpoints(client, mtls).await?;
-        let request = self.token_request(client, asked, &endpoints)?;
-        let reply = client.send(request).await?;
+        let make = || self.token_request(client, asked, &endpoints);
+        let reply = self.send(client, key, make).await?;
         if !is_out_of_date(&reply) {
             return Ok(reply);
         }
         let Some(changed) = self.server.changed(client, mtls, &endpoints).await else {
             return Ok(reply);
         };
-        let request = self.token_request(client, asked, &changed)?;
-        client.send(request).await
+        let make = || self.token_request(client, asked, &changed);
+        self.send(client, key, make).await
     }
 
     fn token_request(
@@ -143,6 +146,7 @@ impl OAuth2 {
         &self,
         reply: &TokenReply,
         asked: &Asked<'_>,
+        key: &Key,
     ) -> Result<Token, ProviderError> {
         if self.is_undone(reply) {
             return Err(
@@ -152,7 +156,9 @@ impl OAuth2 {
                     .vendor_text(reply.body()),
             );
         }
-        wire::oauth_token(reply, &asked.names(), asked.kind())
+        let (token_type, names) = (self.token_type(), asked.names());
+        let token = wire::oauth_token_of(token_type, reply, &names, asked.kind());
+        self.bound_to(key, token)
     }
 }
 

@@ -207,8 +207,9 @@ impl PendingLogin {
             pkce: &self.pkce,
             redirect_uri: &self.redirect_uri,
         };
-        let reply = self.provider.ask(client, &asked).await?;
-        self.provider.read(&reply, &asked)
+        let key = self.provider.key_of(None)?;
+        let reply = self.provider.ask(client, &asked, &key).await?;
+        self.provider.read(&reply, &asked, &key)
     }
 }
 

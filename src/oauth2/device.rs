@@ -139,7 +139,8 @@ impl OAuth2 {
     /// Asks once whether the person is done.
     async fn look(&self, client: &TokenClient, pending: &Pending) -> Result<Found, ProviderError> {
         let asked = Asked::DeviceCode(&pending.code);
-        let reply = match self.ask(client, &asked).await {
+        let key = self.key_of(None)?;
+        let reply = match self.ask(client, &asked, &key).await {
             Ok(reply) => reply,
             Err(error) => return not_reached(error),
         };
@@ -153,7 +154,7 @@ impl OAuth2 {
             )
             .code("access_denied")),
             _ => self
-                .read(&reply, &asked)
+                .read(&reply, &asked, &key)
                 .map(Found::Token)
                 .or_else(not_reached),
         }

@@ -1,5 +1,7 @@
 //! The provider for any server that keeps to the standard.
 
+#[cfg(feature = "dpop")]
+use super::dpop::Dpop;
 use super::{ClientAuth, Server, grant::Grant, revocation, wire::Endpoint};
 use crate::{
     provider::{
@@ -28,6 +30,8 @@ pub struct OAuth2 {
     pub(super) extra: Vec<(String, Secret)>,
     pub(super) server_errors_are_transient: bool,
     pub(super) profile: Profile,
+    #[cfg(feature = "dpop")]
+    pub(super) dpop: Option<Dpop>,
 }
 
 // === impl OAuth2 ===
@@ -46,6 +50,8 @@ impl OAuth2 {
             extra: Vec::new(),
             server_errors_are_transient: false,
             profile: Profile::new("oauth2"),
+            #[cfg(feature = "dpop")]
+            dpop: None,
         }
     }
 
@@ -173,7 +179,7 @@ impl OAuth2 {
             scope: self.scope.clone(),
             resource: [self.resources.clone(), named("resource")].concat(),
             audience: named("audience"),
-            binding: self.client_auth.binding().to_owned(),
+            binding: self.binding(),
             session_key: String::new(),
         }
     }
@@ -190,6 +196,6 @@ impl Provider for OAuth2 {
     }
 
     fn profile(&self) -> Profile {
-        self.profile.clone().identity(self.identity())
+        self.bound(self.profile.clone().identity(self.identity()))
     }
 }

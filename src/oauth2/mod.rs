@@ -28,11 +28,15 @@
 //! client proves who it is, is its [`ClientAuth`]. Which rule of which standard is kept, and by which
 //! test that is shown, is in [`docs::standards`](crate::docs::standards).
 //!
+//! With feature `dpop` tokens can be bound to a key, and be of no use to whoever steals them: see
+//! `OAuth2::dpop`.
+//!
 //! What is done with replies that are not quite as they should be:
 //!
 //! - `expires_in` may be a number or a text; if it is missing or makes no sense, the lifetime is
 //!   unknown, and that of the JWT counts where the token is one.
-//! - `token_type` must be `Bearer`, in any case, or missing (RFC 6749, section 7.1).
+//! - `token_type` must be `Bearer`, in any case, or missing (RFC 6749, section 7.1); with feature
+//!   `dpop`, a provider that binds its tokens takes `DPoP` and nothing else.
 //! - A reply that cannot be used is an error, and the refresh token in it is saved all the same.
 //! - An error code in a 5xx is no verdict: whether the refresh token was spent is not known. See
 //!   [`OAuth2::server_errors_are_transient`] for servers that are better than that.
@@ -40,10 +44,13 @@
 mod asking;
 mod assertion;
 mod authorization_code;
+mod bound;
 mod callback;
 mod client_auth;
 mod client_credentials;
 mod device;
+#[cfg(feature = "dpop")]
+pub mod dpop;
 mod form;
 mod generic;
 mod grant;

@@ -1,6 +1,6 @@
 //! What the errors of token endpoints mean (RFC 6749, section 5.2).
 
-use super::{Json, Names, issued};
+use super::{Json, Names, TokenType, issued::issued_of};
 use crate::{
     provider::{FailureKind, ProviderError, TokenReply},
     token::Token,
@@ -30,10 +30,20 @@ pub(crate) fn oauth_token(
     names: &Names,
     grant: Grant,
 ) -> Result<Token, ProviderError> {
+    oauth_token_of(TokenType::Bearer, reply, names, grant)
+}
+
+/// The same where tokens are of this type.
+pub(crate) fn oauth_token_of(
+    token_type: TokenType,
+    reply: &TokenReply,
+    names: &Names,
+    grant: Grant,
+) -> Result<Token, ProviderError> {
     if !reply.status().is_success() {
         return Err(oauth_failure(reply, grant));
     }
-    issued(reply, names).map_err(|error| match error.salvaged() {
+    issued_of(token_type, reply, names).map_err(|error| match error.salvaged() {
         None => error_in_a_success(reply, grant).unwrap_or(error),
         Some(_) => error,
     })
@@ -95,6 +105,10 @@ fn known_code(code: &str, grant: Grant) -> Option<ProviderError> {
         ("temporarily_unavailable" | "server_error" | "slow_down", _) => {
             ProviderError::transient("the token endpoint asks to try again later")
         }
+        // It has been answered once by now.
+        ("use_dpop_nonce", _) => ProviderError::transient(
+            "the token endpoint wants another nonce than the one that it has just given",
+        ),
         _ => ProviderError::misconfigured(advice(code)),
     };
     Some(error.code(code))
@@ -114,12 +128,16 @@ fn advice(code: &str) -> &'static str {
         "unsupported_token_type" => {
             "the server revokes no tokens of this kind: they live until they expire"
         }
+        "invalid_dpop_proof" => {
+            "the token endpoint does not accept the proof of possession: check the system's clock, \
+             and whether the server takes ES256"
+        }
         "invalid_grant" => "the token endpoint refuses the client's credentials as a grant",
         _ => "the token endpoint misses a parameter, or does not expect one: check the settings",
     }
 }
 
-const KNOWN_CODES: [&str; 11] = [
+const KNOWN_CODES: [&str; 13] = [
     "invalid_grant",
     "invalid_client",
     "unauthorized_client",
@@ -131,4 +149,6 @@ const KNOWN_CODES: [&str; 11] = [
     "temporarily_unavailable",
     "server_error",
     "slow_down",
+    "use_dpop_nonce",
+    "invalid_dpop_proof",
 ];

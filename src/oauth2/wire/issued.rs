@@ -21,6 +21,16 @@ pub(crate) struct Names {
     pub(crate) scope: Option<&'static str>,
 }
 
+/// What kind of token a reply has to hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenType {
+    /// One that whoever has it may use. Several vendors do not say so.
+    Bearer,
+    /// One that is bound to a key. It says so, or is none (RFC 9449, section 5).
+    #[cfg_attr(not(feature = "dpop"), allow(dead_code, reason = "nobody asks for it"))]
+    Dpop,
+}
+
 /// The token that a success holds.
 ///
 /// # Errors
@@ -31,8 +41,21 @@ pub(crate) struct Names {
 /// the refresh token, and the access token too if only the rest of the reply is missing. Such a
 /// reply's text is not kept beside it, since it is made of live tokens.
 pub(crate) fn issued(reply: &TokenReply, names: &Names) -> Result<Token, ProviderError> {
+    issued_of(TokenType::Bearer, reply, names)
+}
+
+/// The same where tokens are of this type.
+pub(crate) fn issued_of(
+    token_type: TokenType,
+    reply: &TokenReply,
+    names: &Names,
+) -> Result<Token, ProviderError> {
     let json = Json::read(reply.body(), &names.all());
-    let arrived = Arrived { json: &json, names };
+    let arrived = Arrived {
+        json: &json,
+        names,
+        token_type,
+    };
     let error = match arrived.check(reply) {
         Ok(access) => return Ok(arrived.complete(Token::new(access.clone()), reply)),
         Err(error) => error.status(reply.status()),
@@ -47,6 +70,7 @@ pub(crate) fn issued(reply: &TokenReply, names: &Names) -> Result<Token, Provide
 struct Arrived<'a> {
     json: &'a Json,
     names: &'a Names,
+    token_type: TokenType,
 }
 
 // === impl Names ===
@@ -58,6 +82,30 @@ impl Names {
         all.extend(one_each.into_iter().flatten());
         all.extend(self.refresh_lifetimes);
         all
+    }
+}
+
+// === impl TokenType ===
+
+impl TokenType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+
+    fn complaint(self) -> &'static str {
+        match self {
+            Self::Bearer => {
+                "the vendor issued a token of a type other than Bearer, which must not be used; \
+                 ask the vendor for bearer tokens"
+            }
+            Self::Dpop => {
+                "the server issued a token that is not bound to the key (its type is not DPoP), which \
+                 is not used; see that DPoP is on for this client at the server, or take it off here"
+            }
+        }
     }
 }
 
@@ -80,11 +128,8 @@ impl Arrived<'_> {
         let Some(access) = self.json.secret(self.names.access) else {
             return Err(lost("the reply holds no access token"));
         };
-        if !self.is_bearer() {
-            return Err(ProviderError::misconfigured(
-                "the vendor issued a token of a type other than Bearer, which must not be used; \
-                 ask the vendor for bearer tokens",
-            ));
+        if !self.is_of_type() {
+            return Err(ProviderError::misconfigured(self.token_type.complaint()));
         }
         if !fits_a_header(access) {
             return Err(lost("the access token holds bytes that no header may hold"));
@@ -95,7 +140,7 @@ impl Arrived<'_> {
     /// What can be saved of a reply that is not.
     fn seed(&self) -> Option<Token> {
         let access = self.json.secret(self.names.access);
-        match access.filter(|access| self.is_bearer() && fits_a_header(access)) {
+        match access.filter(|access| self.is_of_type() && fits_a_header(access)) {
             Some(access) => Some(Token::new(access.clone())),
             None => self.refresh().cloned().map(Token::from_refresh_token),
         }
@@ -121,15 +166,17 @@ impl Arrived<'_> {
         token.with_asked_at(reply.sent_at())
     }
 
-    /// Bearer in any case, or nothing at all: several vendors leave it out. But where the reply
-    /// ends too early, a type that is not there may be one that did not arrive.
-    fn is_bearer(&self) -> bool {
+    /// The wanted type in any case, or nothing at all where that is Bearer: several vendors leave it
+    /// out. But where the reply ends too early, a type that is not there may be one that did not
+    /// arrive.
+    fn is_of_type(&self) -> bool {
+        let may_be_missing = self.token_type == TokenType::Bearer;
         let Some(name) = self.names.token_type else {
-            return true;
+            return may_be_missing;
         };
         match self.json.text(name) {
-            Some(token_type) => token_type.eq_ignore_ascii_case("bearer"),
-            None => self.json.fault().is_none() && !self.json.is_no_text(name),
+            Some(token_type) => token_type.eq_ignore_ascii_case(self.token_type.name()),
+            None => may_be_missing && self.json.fault().is_none() && !self.json.is_no_text(name),
         }
     }
 

@@ -17,8 +17,8 @@ mod tests;
 
 pub(crate) use self::{
     endpoint::Endpoint,
-    failure::{Grant, decision, oauth_failure, oauth_token},
-    issued::{Names, issued},
+    failure::{Grant, decision, oauth_failure, oauth_token, oauth_token_of},
+    issued::{Names, TokenType, issued},
     json::Json,
     request::{
         Member, basic, bearer, check_placement, get, post_form, post_json, post_json_of,
