@@ -52,12 +52,15 @@
 //!
 //! The simulators keep everything in memory, sign with a key of their own, and are for tests only.
 
+mod answers;
 mod body;
 mod book;
+mod bound;
 mod builder;
 mod client_auth;
 mod counters;
 mod csp_accounts;
+mod dpop;
 mod dressipi;
 mod engine;
 mod expires_in;
@@ -83,6 +86,7 @@ mod wire;
 
 pub use builder::SimBuilder;
 pub use counters::Counters;
+pub use dpop::ProofNonces;
 pub use dressipi::{DressipiOptions, SimDressipi};
 pub use expires_in::ExpiresIn;
 pub use fault::{Fault, Faults, RetryAfter};

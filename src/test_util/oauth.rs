@@ -1,16 +1,21 @@
-use std::{io, ops::Deref, time::Duration};
+use std::{io, ops::Deref, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, CACHE_CONTROL},
     request::Parts,
 };
 use serde_json::json;
 
 use super::{
+    answers::{
+        BARE, INSUFFICIENT_SCOPE, INVALID_TOKEN, challenge, error, invalid_client, invalid_request,
+    },
+    bound,
     builder::{DAY, HOUR, SimBuilder, launch},
     client_auth::ClientSecret,
+    dpop::ProofChecker,
     expires_in::ExpiresIn,
     rotation::{Rotation, Turns},
     sessions::{AccessStyle, Sessions},
@@ -29,10 +34,14 @@ use super::{
 ///
 /// Access tokens live for an hour and refresh tokens for 30 days. A refresh token spent twice ends
 /// its session, as RFC 9700 (section 4.14.2) asks.
+///
+/// With [`dpop`](SimBuilder::dpop) tokens are bound to keys (RFC 9449): both ends want a proof with each
+/// request, made for it within the last minute and never seen before.
 #[derive(Debug)]
 pub struct SimOauth {
     sim: Simulator,
     client: ClientSecret,
+    pub(super) proofs: Option<Arc<ProofChecker>>,
 }
 
 /// The part of [`SimBuilder`] that only [`SimOauth`] has.
@@ -42,6 +51,7 @@ pub struct OauthOptions {
     expires_in: ExpiresIn,
     rotation: Turns,
     scope: String,
+    pub(super) proofs: Option<Arc<ProofChecker>>,
 }
 
 // === impl SimOauth ===
@@ -67,6 +77,7 @@ impl SimOauth {
             expires_in: ExpiresIn::Number,
             rotation: Turns::new(Rotation::Always),
             scope: "read write".into(),
+            proofs: None,
         };
         SimBuilder::new(options, HOUR, 30 * DAY)
     }
@@ -149,8 +160,13 @@ impl SimBuilder<OauthOptions> {
     /// Dropping the future leaves nothing behind.
     pub async fn start(self) -> io::Result<SimOauth> {
         let client = self.vendor.client.clone();
+        let proofs = self.vendor.proofs.clone();
         let sim = launch(self).await?;
-        Ok(SimOauth { sim, client })
+        Ok(SimOauth {
+            sim,
+            client,
+            proofs,
+        })
     }
 }
 
@@ -162,14 +178,12 @@ impl Vendor for OauthOptions {
     }
 
     fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
-        let form = self.authenticated_form(request)?;
-        let scope = self.granted_scope(&form)?;
-        let (access, refresh) = match form.require("grant_type").map_err(invalid_request)? {
-            "client_credentials" => (sessions.access_only(), None),
-            "refresh_token" => self.refresh(&form, sessions)?,
-            _ => return Err(Denial::refused(error("unsupported_grant_type"))),
+        let Some(proofs) = &self.proofs else {
+            return self.grant(request, sessions, None);
         };
-        Ok(self.granted(access, refresh, scope, sessions.access_lifetime()))
+        bound::exchange(proofs, request, sessions, |jkt| {
+            self.grant(request, sessions, Some(jkt))
+        })
     }
 
     fn revocation_path(&self) -> Option<&'static str> {
@@ -197,6 +211,9 @@ impl Vendor for OauthOptions {
     }
 
     fn api(&self, request: &Parts, sessions: &Sessions, refuse: bool) -> Reception {
+        if let Some(proofs) = &self.proofs {
+            return bound::api(proofs, request, sessions, refuse);
+        }
         let Some(token) = wire::bearer(&request.headers) else {
             return Reception::Refused(challenge(StatusCode::UNAUTHORIZED, BARE));
         };
@@ -212,7 +229,7 @@ impl Vendor for OauthOptions {
 }
 
 impl OauthOptions {
-    fn authenticated_form(&self, request: &Request) -> Result<Form, Denial> {
+    pub(super) fn authenticated_form(&self, request: &Request) -> Result<Form, Denial> {
         let form = Form::parse(request.headers(), &request.body).map_err(invalid_request)?;
         let by_header = request.headers().contains_key(AUTHORIZATION);
         match self.client.authenticate(request.headers(), &form) {
@@ -222,7 +239,7 @@ impl OauthOptions {
         }
     }
 
-    fn refresh(
+    pub(super) fn refresh(
         &self,
         form: &Form,
         sessions: &Sessions,
@@ -236,7 +253,7 @@ impl OauthOptions {
     }
 
     /// The scope that was asked for, where it is no larger than what the client may have.
-    fn granted_scope<'a>(&'a self, form: &'a Form) -> Result<&'a str, Denial> {
+    pub(super) fn granted_scope<'a>(&'a self, form: &'a Form) -> Result<&'a str, Denial> {
         let asked = form.get("scope").unwrap_or(&self.scope);
         let allowed = |word: &str| self.scope.split(' ').any(|it| it == word);
         match asked.split(' ').all(allowed) {
@@ -245,14 +262,15 @@ impl OauthOptions {
         }
     }
 
-    fn granted(
+    pub(super) fn granted(
         &self,
         access: String,
         refresh: Option<String>,
         scope: &str,
         lifetime: Duration,
     ) -> Response<Bytes> {
-        let mut body = json!({ "access_token": access, "token_type": "Bearer", "scope": scope });
+        let token_type = self.proofs.as_ref().map_or("Bearer", |_| "DPoP");
+        let mut body = json!({ "access_token": access, "token_type": token_type, "scope": scope });
         if let Some(refresh) = refresh {
             body["refresh_token"] = refresh.into();
         }
@@ -265,34 +283,3 @@ impl OauthOptions {
         reply
     }
 }
-
-fn invalid_request(complaint: String) -> Denial {
-    Denial::malformed(complaint, error("invalid_request"))
-}
-
-/// 401 with a challenge is a must only for clients that used the header (RFC 6749, section 5.2).
-fn invalid_client(by_header: bool) -> Response<Bytes> {
-    let mut reply = error("invalid_client");
-    if by_header {
-        *reply.status_mut() = StatusCode::UNAUTHORIZED;
-        let basic = HeaderValue::from_static("Basic realm=\"simulator\"");
-        reply.headers_mut().insert(WWW_AUTHENTICATE, basic);
-    }
-    reply
-}
-
-fn error(code: &str) -> Response<Bytes> {
-    wire::json(StatusCode::BAD_REQUEST, &json!({ "error": code }))
-}
-
-fn challenge(status: StatusCode, challenge: &'static str) -> Response<Bytes> {
-    let mut reply = wire::json(status, &json!({ "message": "no" }));
-    let challenge = HeaderValue::from_static(challenge);
-    reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    reply
-}
-
-const BARE: &str = "Bearer realm=\"simulator\"";
-const INVALID_TOKEN: &str = "Bearer realm=\"simulator\", error=\"invalid_token\"";
-const INSUFFICIENT_SCOPE: &str =
-    "Bearer realm=\"simulator\", error=\"insufficient_scope\", scope=\"more\"";

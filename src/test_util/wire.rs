@@ -69,8 +69,13 @@ pub(super) fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&st
 
 /// The token in `Authorization: Bearer`, whose scheme has no case (RFC 9110, section 11.1).
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    token_of("bearer", headers)
+}
+
+/// The token in `Authorization` with this scheme.
+pub(super) fn token_of<'a>(wanted: &str, headers: &'a HeaderMap) -> Option<&'a str> {
     let (scheme, token) = single(headers, AUTHORIZATION)?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    scheme.eq_ignore_ascii_case(wanted).then_some(token)
 }
 
 /// A reply in JSON.
