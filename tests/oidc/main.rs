@@ -16,6 +16,7 @@ mod oidc;
 
 mod clients;
 mod discovery;
+mod dpop;
 mod logins;
 mod mtls;
 mod rotations;
