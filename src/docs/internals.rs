@@ -18,7 +18,8 @@
 //! 1. `service.rs`: may this request carry a token? (`attach.rs`, the profile's origins.)
 //! 2. A coarse reading of the clock, one load of the [snapshot](crate::handle::Generation) and one comparison with its
 //!    *attention*, the earliest moment at which anything has to be done. Before that moment: insert
-//!    the prebuilt headers, call the inner service. That is the whole fast path.
+//!    the prebuilt headers, call the inner service. That is the whole fast path. A token that needs a
+//!    proof with each request has no such moment (`Snapshot::simple_until`), and so goes the way of 4.
 //! 3. Attention reached and the token still good: `Session::attend` may begin a flight *beside* the
 //!    request, which goes on at once.
 //! 4. The token dead: `future::send_when_usable`, one boxed future, waits for the flight.
@@ -54,6 +55,11 @@
 //!
 //! *What happens to waiters when the caller that began the exchange is dropped?* Nothing. The
 //! flight's task owns the `Ticket`; callers hold a `Join` each. The essay is in `cell/mod.rs`.
+//!
+//! *Where is DPoP?* How a proof is made: in `oauth2/dpop/`. What the rest has to know of it are two
+//! traits in `provider/proof.rs`: a `Binding`, which a profile has, makes a `Prover` for each token, which
+//! the snapshot's headers hold. To a token, a cell and a store the key is a secret text and no more. A
+//! request meets it in `attach.rs`, and in `future/proven.rs`, which answers challenges.
 //!
 //! *Who revokes a session, and why in a flight's place?* `cell/revocation.rs` has the reason; the
 //! provider asks the vendor, and `store/stored/revoke.rs` leaves the record behind that keeps replicas
@@ -146,6 +152,12 @@
 //! - A request of reqwest cannot be marked as bare: reqwest lets nobody look at its extensions. As a
 //!   middleware it can, by those of the chain.
 //! - `ResponseFuture` has no parameter for the provider; nothing in it depends on one.
+//! - The key of a session travels in its tokens, old ones included, and not beside them: then it is there
+//!   wherever a token is, in an exchange, a record, a salvaged reply, and cannot be another one's.
+//! - A seed without a key gets one when it is handed over, not when it is spent: so a store has it before
+//!   the refresh token is bound to it.
+//! - Sessions of the same identity with and without DPoP are different sessions (`SessionParts::binding`):
+//!   a bearer token out of a store is not taken for a bound one.
 //! - Waiting, subscriptions and the keeper use wakers under the cell's own lock instead of tokio's
 //!   primitives, so that the core can be model-checked.
 //! - A login is a flight that has gone on: the same ticket, the same task, the same waiters. A flight of

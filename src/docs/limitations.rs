@@ -87,12 +87,45 @@
 //! [`AuthHandle::reject`](crate::handle::AuthHandle::reject), with the generation that was current
 //! before the call was sent.
 //!
-//! # Servers without a name
+//! # DPoP
 //!
+//! Proofs are signed with ES256, by a key in the memory of the process: not by one in an HSM or an
+//! enclave. The crate's own copies of a key are overwritten with zeros when they are dropped. ring keeps
+//! the number that it signs with until the key is dropped, and does not overwrite it; whoever reads the
+//! memory of a process reads its tokens as well.
+//!
+//! A store keeps a session's key beside its refresh token: without a seal, whoever reads the store has
+//! both. An application that keeps its own key (`OAuth2::dpop_key`) elsewhere keeps
+//! thieves of the store from using what they find.
+//!
+//! A server that changes its nonces so fast that the answer to a challenge is too late refuses that
+//! request: each token that a request is sent with has one answer. A request that cannot be sent twice,
+//! because of its body or with replay switched off, gets the challenge itself, and the next one has the
+//! nonce. A challenge is a 401 with a `DPoP` challenge in `WWW-Authenticate`; a gRPC server that says it
+//! in a message of its own is not understood.
+//!
+//! Nonces are forgotten with the process; each first request to an origin is challenged, where nonces
+//! are required. Sessions of one provider share them: a server that binds its nonces to a key challenges
+//! each session as often as they take turns.
+//!
+//! A client that follows redirects by itself carries the proof along, which names another address. A
+//! server that sees another address than the client, behind a proxy that rewrites paths or hides the
+//! scheme, refuses every proof.
+//!
+//! Clocks are compared by the `Date` of a refused proof only. A server that refuses proofs for their
+//! time and shows no date, or that of a clock other than the one it checks with, has to be told the
+//! right time in another way.
+//!
+//! Revocations carry no proof (RFC 7009 has none). Configurations that are read
+//! from files cannot ask for DPoP: say it in code.
+//!
+//! # Servers without a name
+//!//!
 //! Requests that hold a path only, such as those of a generated gRPC client made by `new`, go to the
 //! one peer that their service was built for, and each service that a layer makes has such a peer of
 //! its own: where one refuses every token, the others still recover. Behind a channel that is balanced
-//! over several endpoints all of them are one peer.
+//! over several endpoints all of them are one peer. A proof of possession names the whole address: with
+//! DPoP such a request is taken to be at the one declared origin, and refused where there are several.
 //!
 //! # Memory only
 //!
