@@ -194,7 +194,6 @@ impl Sent {
     }
 
     /// Whether what `response` finds wrong is the proof that went with the token.
-    #[inline]
     fn is_of_its_proof<B>(&self, response: &Response<B>) -> bool {
         let is_bound = self.session.family().profile().binding.is_some();
         is_bound && challenge::of_proof(response).is_some()
@@ -206,7 +205,7 @@ impl Sent {
     fn take_note<B: 'static>(&self, response: &mut Response<B>, accepted: Note) {
         if grpc::has_begun(response) {
             self.take_note_at_its_end(response, accepted);
-        } else if challenge::speaks_for_it(response) && !self.is_of_its_proof(response) {
+        } else if challenge::speaks_for_it(response) {
             accepted(self.session.cell(), self.generation, self.origin);
         }
     }

@@ -90,9 +90,8 @@
 //! # DPoP
 //!
 //! Proofs are signed with ES256, by a key in the memory of the process: not by one in an HSM or an
-//! enclave. The crate's own copies of a key are overwritten with zeros when they are dropped. ring keeps
-//! the number that it signs with until the key is dropped, and does not overwrite it; whoever reads the
-//! memory of a process reads its tokens as well.
+//! enclave. The crate's own copies of a key are overwritten with zeros when they are dropped. Those
+//! of ring, which signs, are not: whoever reads the memory of a process reads its tokens as well.
 //!
 //! A store keeps a session's key beside its refresh token: without a seal, whoever reads the store has
 //! both. An application that keeps its own key (`OAuth2::dpop_key`) elsewhere keeps

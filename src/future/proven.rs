@@ -42,6 +42,10 @@ where
     let sending = Sending::new(&core, &snapshot, sent.origin);
     let (mut response, second) = sending.send(ready, request, second).await?;
     drop(snapshot);
+    if sent.is_of_its_proof(&response) {
+        // It says nothing of the token.
+        return Ok(response);
+    }
     if !sent.is_refused_by(&response) {
         sent.take_note(&mut response, Cell::accepted);
         return Ok(response);

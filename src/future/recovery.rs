@@ -323,6 +323,8 @@ pub(super) fn replayed<ResBody: 'static>(
         session.reject(again.generation, again.origin);
         return response;
     }
-    again.take_note(&mut response, Cell::cured);
+    if !again.is_of_its_proof(&response) {
+        again.take_note(&mut response, Cell::cured);
+    }
     response
 }
