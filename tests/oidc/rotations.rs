@@ -133,7 +133,7 @@ impl Crowd {
         let mut failed = Vec::new();
         while !self.enough.load(Ordering::Relaxed) {
             // Else the server would be busy with calls only.
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(..60))).await;
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(..120))).await;
             let number = self.calls.fetch_add(1, Ordering::Relaxed);
             let request = Request::get(format!("{}/api/{number}", self.oidc.url()))
                 .header("x-call", number)
