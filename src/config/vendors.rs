@@ -198,14 +198,11 @@ fn csp_proof(table: &mut Table, origins: Origins) -> Result<(VmwareCsp, SecretSo
             return Err(table.missing(missing));
         };
         let secret = client_secret.ok_or_else(|| table.missing("client_secret"))?;
-        for (name, flag) in [
-            ("watch_api_token", watches),
-            ("deprecated_refresh_token_parameter", deprecated),
-        ] {
-            if flag.is_some() {
-                return Err(table.fault(name, "is about an API token, and there is none"));
-            }
-        }
+        let flags = [
+            ("watch_api_token", watches.is_some()),
+            ("deprecated_refresh_token_parameter", deprecated.is_some()),
+        ];
+        none_of(table, &flags, "is about an API token, and there is none")?;
         let provider = VmwareCsp::service_account(id, secret.clone(), origins);
         let provider = match org_id {
             Some(id) => provider.org_id(id),
@@ -213,16 +210,13 @@ fn csp_proof(table: &mut Table, origins: Origins) -> Result<(VmwareCsp, SecretSo
         };
         return Ok((provider, secret));
     };
-    for (name, is_there) in [
+    let others = [
         ("client_id", client_id.is_some()),
         ("client_secret", client_secret.is_some()),
         ("org_id", org_id.is_some()),
-    ] {
-        if is_there {
-            let reason = "is a service account's, and there is an `api_token`: leave one out";
-            return Err(table.fault(name, reason));
-        }
-    }
+    ];
+    let reason = "is a service account's, and there is an `api_token`: leave one out";
+    none_of(table, &others, reason)?;
     let mut provider = VmwareCsp::api_token(api_token.clone(), origins);
     if watches == Some(true) {
         provider = provider.watch_api_token();
@@ -231,6 +225,14 @@ fn csp_proof(table: &mut Table, origins: Origins) -> Result<(VmwareCsp, SecretSo
         provider = provider.deprecated_refresh_token_parameter();
     }
     Ok((provider, api_token))
+}
+
+/// That none of these fields is there.
+fn none_of(table: &Table, fields: &[(&str, bool)], reason: &str) -> Result<(), Fault> {
+    match fields.iter().find(|(_, is_there)| *is_there) {
+        Some((name, _)) => Err(table.fault(name, reason)),
+        None => Ok(()),
+    }
 }
 
 /// Where Immersve is.
