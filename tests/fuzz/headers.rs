@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
 
-use super::claims::{MARKER, split_line};
+use super::claims::{MARKER, beside, split_line};
 use crate::{
     challenge,
     grpc::Patience,
@@ -13,21 +13,25 @@ use crate::{
     provider::{Refusal, TokenReply},
 };
 
-/// One header value for each line that can be one.
-fn values(input: &[u8]) -> impl Iterator<Item = HeaderValue> {
-    let lines = input.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| HeaderValue::from_bytes(line).ok())
+/// Headers of this name, one for each line that can be one. A map of headers takes what memory it takes,
+/// and servers may send a hundred.
+fn headers(name: HeaderName, input: &[u8]) -> HeaderMap {
+    beside(|| {
+        let lines = input.split(|byte| *byte == b'\n');
+        let values = lines.filter_map(|line| HeaderValue::from_bytes(line).ok());
+        let mut headers = HeaderMap::new();
+        for value in values.take(100) {
+            headers.append(name.clone(), value);
+        }
+        headers
+    })
 }
 
 /// Challenges in one header or several. Only one that says so lacks nothing but scope.
 pub(super) fn challenge(input: &[u8]) {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::UNAUTHORIZED;
-    for value in values(input) {
-        response
-            .headers_mut()
-            .append(header::WWW_AUTHENTICATE, value);
-    }
+    *response.headers_mut() = headers(header::WWW_AUTHENTICATE, input);
     let refused = challenge::refuses(&response, &Refusal::default());
     let text: String = String::from_utf8_lossy(input).replace('\\', "");
     assert!(refused || text.contains("insufficient_scope"));
@@ -100,10 +104,7 @@ pub(super) fn grpc(input: &[u8]) {
 pub(super) fn content_type(input: &[u8]) {
     let peek = PeekLayer::new(|_| true);
     assert!(!format!("{peek:?}").contains(MARKER));
-    let mut headers = HeaderMap::new();
-    for value in values(input) {
-        headers.append(header::CONTENT_TYPE, value);
-    }
+    let mut headers = headers(header::CONTENT_TYPE, input);
     let wanted = peek.wants(StatusCode::OK, &headers);
     let text = String::from_utf8_lossy(input).to_ascii_lowercase();
     assert!(!wanted || text.contains("json"), "{text}");
