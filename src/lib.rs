@@ -51,6 +51,7 @@
 //! | configure a vendor in TOML or JSON | `config`, with feature `serde` |
 //! | test your own service against vendors that fail on demand | `test_util`, with feature `test-util` |
 //! | find a recipe | [`docs::howto`] |
+//! | know where a vendor's first credential comes from, and what its errors mean | [`docs::vendors`] |
 //! | know why a number is what it is | [`docs::defaults`] |
 //! | know what a request costs | [`docs::performance`] |
 //! | know which rule of which standard is kept, and by which test | [`docs::standards`] |

@@ -6,3 +6,4 @@ pub mod internals;
 pub mod limitations;
 pub mod performance;
 pub mod standards;
+pub mod vendors;
