@@ -83,7 +83,8 @@ impl Ticket {
         let wanted = state.lineage == self.lineage
             && !state.shut_down
             && !state.revoked
-            && !state.ledger.login_is_over()
+            // With a store, its record says so: somebody may have logged in elsewhere since.
+            && (cell.has_store || !state.ledger.login_is_over())
             && self.ask.reason != Reason::KeepAlive;
         if !cell.logs_in || !wanted {
             return None;

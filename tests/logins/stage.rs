@@ -107,9 +107,13 @@ impl Vendor {
 
     /// The person answers, if anybody is asking.
     pub(crate) fn answer_if_asked(&self) {
-        if self.0.asked.load(Ordering::SeqCst) > 0 {
+        if self.is_asking() {
             self.answer(1);
         }
+    }
+
+    pub(crate) fn is_asking(&self) -> bool {
+        self.0.asked.load(Ordering::SeqCst) > 0
     }
 
     /// Whether a login was refused since the last call.

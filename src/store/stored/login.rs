@@ -129,7 +129,7 @@ impl<P: Provider> Turn<'_, P> {
         let over = record.login_over_at;
         if over.is_some_and(|at| !at.seen_from(now, sight.shown(now)).reached(born)) {
             return Err(Trouble::Provider(ProviderError::refused(
-                "the login that another process has made was refused",
+                "the login that was made for this session was refused",
             )));
         }
         match self.judge(sight) {
