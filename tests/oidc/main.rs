@@ -15,6 +15,7 @@ mod folder;
 mod oidc;
 
 mod clients;
+mod crowd;
 mod discovery;
 mod dpop;
 mod logins;

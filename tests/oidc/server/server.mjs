@@ -76,8 +76,10 @@ async function serve(request, response) {
   return serveOidc(request, response);
 }
 
-for (const server of [plain, tls]) {
-  server?.on('request', (request, response) => {
+for (const server of [plain, tls].filter(Boolean)) {
+  // Else a connection may be closed while somebody sends on it, and that call is lost.
+  server.keepAliveTimeout = 0;
+  server.on('request', (request, response) => {
     serve(request, response).catch((error) => {
       console.error(error);
       response.writeHead(500).end();
