@@ -142,8 +142,14 @@ impl Day {
 
 async fn days(replicas: usize, many: u64) {
     let seed = seed();
-    for number in 0..many {
+    let times = match std::env::var_os("TOWER_REAUTH_LONG") {
+        Some(_) => 100,
+        None => 1,
+    };
+    for number in 0..many * times {
         let seed = seed.wrapping_add(number);
+        // The sessions' own chance.
+        fastrand::seed(seed);
         println!("day {seed} of {replicas}");
         let mut day = Day::new(seed, replicas);
         for _ in 0..40 {
