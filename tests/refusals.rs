@@ -734,6 +734,71 @@ async fn a_refusal_found_outside_of_a_runtime_is_not_held_against_the_session() 
     assert!(layer.handle().status().failure.is_none());
 }
 
+/// The exchange was made for another reason, but what it brought is an answer to the refusal as well.
+#[tokio::test]
+async fn the_same_token_again_out_of_an_exchange_that_was_under_way_stops_there() {
+    let (clock, script, server) = (ManualClock::new(), Script::gated(secs(DAY)), refusing_all());
+    script.usually(|_| Ok(token(0, secs(DAY))));
+    let layer = layer(&script, &clock).build().unwrap();
+    let service = layer.layer(server);
+    let handle = layer.handle();
+    let refreshing = tokio::spawn(async move { handle.refresh().await });
+    settle().await;
+    let refused = tokio::spawn({
+        let service = service.clone();
+        async move { status(&service, get()).await }
+    });
+    settle().await;
+    script.open(1);
+    assert_eq!(refused.await.unwrap(), StatusCode::UNAUTHORIZED);
+    refreshing.await.unwrap().unwrap();
+    assert_eq!(status(&service, get()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(script.exchanges(), 1);
+}
+
+/// Another origin's refusal has brought the token that a straggler is sent again with: that it is
+/// refused as well is an answer, and no reason for the next exchange.
+#[tokio::test]
+async fn a_straggler_whose_replay_is_refused_too_quiets_its_origin() {
+    let (clock, script) = (ManualClock::new(), script());
+    let script = script.profile(|profile| profile.origins([ORIGIN, OTHER]));
+    let gate = Arc::new(Semaphore::new(0));
+    let server = Server::slow({
+        let gate = Arc::clone(&gate);
+        move |head| {
+            let (is_first, gate) = (bearer(&head) == "access-0", Arc::clone(&gate));
+            let refuses_all = head.uri.host() == Some("other.example.com");
+            async move {
+                if refuses_all && is_first {
+                    gate.acquire().await.unwrap().forget();
+                }
+                match refuses_all || is_first {
+                    true => reply(StatusCode::UNAUTHORIZED),
+                    false => reply(StatusCode::OK),
+                }
+            }
+        }
+    });
+    let service = service(&script, &clock, &server);
+    let straggler = tokio::spawn({
+        let service = service.clone();
+        let mut request = get();
+        *request.uri_mut() = format!("{OTHER}/thing").parse().unwrap();
+        async move { status(&service, request).await }
+    });
+    settle().await;
+    assert_eq!(status(&service, get()).await, StatusCode::OK);
+    gate.add_permits(1);
+    assert_eq!(straggler.await.unwrap(), StatusCode::UNAUTHORIZED);
+    settle().await;
+    assert_eq!(
+        server.seen().last().unwrap(),
+        "access-1",
+        "it was sent again"
+    );
+    assert_eq!(script.exchanges(), 1);
+}
+
 /// A straggler sent with a token from before a due rotation is refused, replayed with the current
 /// one, and refused again: no exchange has been made for a refusal yet, so one is due.
 #[tokio::test]
