@@ -33,6 +33,7 @@
 //! | wrap a client | [`AuthLayer`], and its [builder](AuthLayer::builder) |
 //! | wrap a reqwest client, or tonic's channel | [`compat`] |
 //! | use one of the vendors | [`vendor`], or [`oauth2`] for a plain OAuth 2.0 server |
+//! | find a server by its issuer, sign for the client, bind tokens to a key | [`oauth2`] |
 //! | write a provider for another vendor | [`provider`] |
 //! | see a session's state, log a user in again, shut down | [`handle::AuthHandle`] |
 //! | learn that a user must log in again | [`Error::is_login_required`] of a failed call, [`AuthHandle::subscribe`](handle::AuthHandle::subscribe) without one |
@@ -71,6 +72,7 @@
 //! | `tonic` | tonic's bodies and `Status`; its transport is chosen at tonic | no |
 //! | `axum` | `axum::body::Body` | no |
 //! | `serde` | `config`: vendors and layers out of a configuration file | no |
+//! | `dpop` | tokens that are bound to a key (RFC 9449) | no |
 //! | `tracing` | [events](observe) for the `tracing` crate | no |
 //! | `metrics` | [events](observe) counted with the `metrics` crate | no |
 //! | `test-util` | simulated vendors on loopback, a clock moved by hand | no |

@@ -4,8 +4,11 @@
 //! | --- | --- |
 //! | keep a session over a restart | [a store](#keep-a-session-over-a-restart) |
 //! | run several replicas of one session | [a shared store](#share-a-session-between-replicas) |
+//! | have a session log in by itself | [what each vendor needs](#have-a-session-log-in-by-itself) |
 //! | encrypt what is stored | [a seal](#encrypt-what-is-stored) |
 //! | serve many users | [a layer for each](#serve-many-users) |
+//! | be warned before an API token dies | [a date](#be-warned-before-an-api-token-dies) |
+//! | ask one vendor with another's token | [a handle](#ask-one-vendor-with-anothers-token) |
 //! | be alerted on "log in again" | [a metric, a callback, a subscription](#be-alerted-on-log-in-again) |
 //! | hand over a new login | [`replace`](#hand-over-a-new-login) |
 //! | retry requests that failed | [outside of this layer](#retry-requests-that-failed) |
@@ -36,8 +39,22 @@
 //! # }
 //! ```
 //!
+//! The record is found by the provider's settings (vendor, base URL, client, account, scope, resources,
+//! key or certificate) and the session key. With one of them changed it is another session, which starts
+//! from `initial`. Before the process ends, [shut down](#shut-down).
+//!
 //! Without a store say `.memory_only()`: a restart then needs the refresh token of a new login.
 //! Credentials that stay the same (API tokens, client secrets) need neither.
+//!
+//! # Have a session log in by itself
+//!
+//! Tell the provider with what: a password ([`Marketiger3D`](crate::vendor::Marketiger3D)), a service
+//! account ([`VmwareCsp`](crate::vendor::VmwareCsp)), or a function that asks a person (a wallet's
+//! signature, a passcode, a code). [`vendors`](super::vendors) says for each which; a provider of your own
+//! implements [`Provider::login`](crate::Provider::login). Callers who wait too long for a person hear
+//! [`is_login_in_progress`](crate::Error::is_login_in_progress). An OAuth 2.0 server's first token comes
+//! from [`authorization`](crate::oauth2::OAuth2::authorization) or
+//! [`device_login`](crate::oauth2::OAuth2::device_login), and is handed over.
 //!
 //! # Share a session between replicas
 //!
@@ -85,7 +102,10 @@
 //! Build one layer, and a [sibling](crate::AuthLayer::with_session) for each user. Siblings share the
 //! provider, the store, the token client, the pauses that the vendor asks for and one keeper; nothing
 //! of their sessions. Keep the sibling for as long as the user is served: the same key again, while
-//! the first is alive, is an error.
+//! the first is alive, is an error. The logins of the built-in vendors are those of one account: the layer
+//! makes them for the session that it was built with, never for a sibling, which needs
+//! [`replace`](#hand-over-a-new-login) when its refresh token is dead. A provider of your own may say
+//! [`Login::Each`](crate::provider::Login::Each).
 //!
 //! ```
 //! # use tower_reauth::{AuthLayer, Error, Token, store::MemoryStore, vendor::Dressipi};
@@ -104,9 +124,10 @@
 //! Three ways; take the one that reaches the right person.
 //!
 //! - *Operators*: feature `metrics`, and an alert on `tower_reauth_sessions_without_login > 0`; or,
-//!   with feature `tracing`, on the ERROR `login required`. See [`observe`](crate::observe).
+//!   with feature `tracing`, on the ERROR `login required`. See [`observe`](crate::observe), also for
+//!   sessions that log in by themselves.
 //! - *Your own code, for a whole layer*: an [observer](crate::layer::AuthLayerBuilder::observer) that
-//!   waits for [`Event::LoginRequired`](crate::observe::Event::LoginRequired).
+//!   looks for [`Event::LoginRequired`](crate::observe::Event::LoginRequired).
 //! - *The user whose session it is*: a task that waits on that session's handle.
 //!
 //! ```
@@ -114,10 +135,13 @@
 //!
 //! async fn watch(handle: AuthHandle) {
 //!     let mut states = handle.subscribe();
+//!     let mut told = false;
 //!     while let Some(status) = states.changed().await {
-//!         if let Some(why) = &status.login_required {
-//!             eprintln!("please log in again: {why}"); // a mail, a banner, a page
+//!         match &status.login_required {
+//!             Some(why) if !told => eprintln!("please log in again: {why}"), // a mail, a banner, a page
+//!             _ => {}
 //!         }
+//!         told = status.is_login_required();
 //!     }
 //! }
 //! # let _ = watch;
@@ -125,6 +149,25 @@
 //!
 //! And a request that fails for it says so: [`Error::find`](crate::Error::find), then
 //! [`is_login_required`](crate::Error::is_login_required).
+//!
+//! # Be warned before an API token dies
+//!
+//! With [`watch_api_token`](crate::vendor::VmwareCsp::watch_api_token) the layer asks once a day when the
+//! API token expires. Look at each change of the session, or once a day:
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use tower_reauth::handle::AuthHandle;
+//!
+//! fn warns(handle: &AuthHandle) -> bool {
+//!     let two_weeks = Duration::from_secs(14 * 24 * 60 * 60);
+//!     handle.status().credential_expires_within(two_weeks, SystemTime::now())
+//! }
+//! # let _ = warns;
+//! ```
+//!
+//! It is false too where nobody knows: `credential_expires_at` is none before the first exchange, or if
+//! the vendor did not say. An idle session asks nobody.
 //!
 //! # Hand over a new login
 //!
@@ -210,6 +253,39 @@
 //! [`provider`](crate::provider) has one as a type, with a profile. Send with the exchange's client:
 //! it says of each failure whether the request may have arrived.
 //!
+//! A vendor that fails inside a 200 has to be read for it, or its error would be taken for a token, and a
+//! session that has ended for a reply that was lost:
+//!
+//! ```
+//! use serde::Deserialize;
+//! use tower_reauth::provider::{ProviderError, TokenReply};
+//!
+//! #[derive(Deserialize)]
+//! struct Verdict { ok: bool, #[serde(default)] error: String }
+//!
+//! fn read(reply: &TokenReply) -> Result<(), ProviderError> {
+//!     let verdict: Verdict = reply.json()?;
+//!     match (verdict.ok, verdict.error.as_str()) {
+//!         (true, _) => Ok(()),
+//!         (_, "invalid_refresh_token") => Err(ProviderError::refused("the session has ended: log in again")),
+//!         (_, "ratelimited") => Err(ProviderError::throttled(reply.retry_after())),
+//!         (_, "internal_error") => Err(ProviderError::unknown_outcome("the vendor failed")),
+//!         _ => Err(ProviderError::misconfigured("the vendor refused the request")),
+//!     }
+//! }
+//! # let _ = read;
+//! ```
+//!
+//! `tests/generality` has seven such vendors whole, each below sixty lines.
+//!
+//! # Ask one vendor with another's token
+//!
+//! Hold the other layer's handle in your provider, and call its `token().await?`: its error becomes a
+//! [`ProviderError`](crate::provider::ProviderError). Or give your layer's builder a
+//! [`token_client`](crate::layer::AuthLayerBuilder::token_client) that the *other* layer wraps; that one
+//! has to declare the token endpoint as an origin. `tests/generality/amazon` does both. After a login at
+//! the other session, call your handle's [`refresh`](crate::handle::AuthHandle::refresh).
+//!
 //! # Bring a token client
 //!
 //! Any tower service over `http`, with limits around it: [`HttpTokenClient::over`]. It carries token
@@ -218,7 +294,7 @@
 //! # Configure it from a file
 //!
 //! Feature `serde`, and `config`: a block of TOML or JSON for each vendor, secrets in files or in the
-//! environment. `cargo run --example check_vendor -- your.toml` makes one real exchange from it, and
+//! environment. `cargo run --example check_vendor --all-features -- your.toml` makes one real exchange from it, and
 //! says what is wrong and what to do.
 //!
 //! # See what it does
@@ -230,8 +306,8 @@
 //! # Test a service against it
 //!
 //! Feature `test-util`: vendors on loopback that are as strict as their documentation, and fail when
-//! told; a clock that is moved by hand. A [`FixedToken`](crate::provider::FixedToken) does where the
-//! token does not matter.
+//! told; a clock that is moved by hand. A [`FixedToken`](crate::provider::FixedToken) is enough
+//! where the token does not matter.
 //!
 //! # Shut down
 //!

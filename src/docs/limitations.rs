@@ -115,11 +115,12 @@
 //! time and shows no date, or that of a clock other than the one it checks with, has to be told the
 //! right time in another way.
 //!
-//! Revocations carry no proof (RFC 7009 has none). Configurations that are read
-//! from files cannot ask for DPoP: say it in code.
+//! Revocations carry no proof (RFC 7009 has none). Files of feature `serde`
+//! know client credentials and refresh tokens with a secret only: discovery, `private_key_jwt`,
+//! certificates, DPoP, resources, the other grants, and logins that ask a person are said in code.
 //!
 //! # Servers without a name
-//!//!
+//!
 //! Requests that hold a path only, such as those of a generated gRPC client made by `new`, go to the
 //! one peer that their service was built for, and each service that a layer makes has such a peer of
 //! its own: where one refuses every token, the others still recover. Behind a channel that is balanced

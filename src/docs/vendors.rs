@@ -1,9 +1,9 @@
 //! The vendors, one by one: where the first credential comes from, which settings there are, what an
 //! error means and what to do, and what of it is the vendor's word.
 //!
-//! Errors are [`Error`](crate::Error)s; the code in the first column is the one that its
-//! [`provider_error`](crate::Error::provider_error) shows. Nothing else of what a vendor says is ever
-//! shown: its text is behind [`vendor_said`](crate::provider::ProviderError::vendor_said), since it may
+//! Errors are [`Error`](crate::Error)s; the code in the first column is shown in the
+//! text of its [`provider_error`](crate::Error::provider_error); programs go by the predicates of
+//! `Error`. Nothing else of what a vendor says is ever shown: its text is behind [`vendor_said`](crate::provider::ProviderError::vendor_said), since it may
 //! hold a piece of a credential.
 //!
 //! All four adapters were built from public documents, and tried against simulators made from the same
@@ -34,7 +34,7 @@
 //! | `INVALID_REQUEST_INPUT` | refresh, 400 | the request is not understood | correct the id |
 //! | `FORBIDDEN` | refresh, 403 | not allowed, for no reason that is said | ask the vendor |
 //! | `INVALID_SIGNATURE` | login, 403 | the wallet signed something else, or is another one | correct the signer; no login is made by itself any more |
-//! | `ACCOUNT_DOES_NOT_EXIST` | login, 403 | nobody has signed up with this wallet | sign up, or [`auto_signup`](crate::vendor::ImmersveLogin::auto_signup) |
+//! | `ACCOUNT_DOES_NOT_EXIST` | login, 403 | nobody has signed up with this wallet | sign up, or [`auto_signup`](crate::vendor::ImmersveLogin::auto_signup); no login is made by itself any more |
 //! | `CHALLENGE_EXPIRED` | login, 403 | signing took too long | nothing: the next call gets another text to sign |
 //! | `CLIENT_APPLICATION_DOMAIN_NOT_ALLOWED`, `INVALID_CHAIN` | login, 403 | a setting | correct the address of the application, or the network |
 //! | 429 | anywhere | too many requests | nothing: the layer waits as long as it is told, for all its sessions, since token requests are counted by address |
@@ -58,9 +58,10 @@
 //! **First credential.** A shopper's first visit: `authorization_code` with PKCE. Hand over the code and its
 //! verifier ([`authorization_code`](crate::vendor::Dressipi::authorization_code)), or say who asks for
 //! one ([`ask_for_code`](crate::vendor::Dressipi::ask_for_code)). The layer can also call the vendor's
-//! authorize endpoint itself ([`authorize_by_itself`](crate::vendor::Dressipi::authorize_by_itself)); say
-//! so only if you want what it does: **each call makes a new shopper**, whose profile is empty. For many
-//! shoppers, keep each one's refresh token, and [make a layer for each](super::howto#serve-many-users).
+//! authorize endpoint itself ([`authorize_by_itself`](crate::vendor::Dressipi::authorize_by_itself)).
+//! **Every new code makes a new shopper with an empty profile**, whoever asks for it. Never use either to
+//! renew a known shopper: keep that one's refresh token in a store, with a
+//! [session of its own](super::howto#serve-many-users).
 //!
 //! **Settings.** The base URL, which is another one for each customer, with its path; the id of a public
 //! client, which has no secret; [`api_key`](crate::vendor::Dressipi::api_key) where the shop's API asks
@@ -69,6 +70,7 @@
 //! | code | at | means | do |
 //! | --- | --- | --- | --- |
 //! | `invalid_grant` | refresh, 400 | the refresh token is not good any more | ask for a new code, which makes a new shopper |
+//! | `invalid_grant` | code, 400 | the code was used, is too old, or its verifier is another one | get a new code and hand its token to `replace` |
 //! | `invalid_client` | refresh, 400 or 401 | no such client | correct the id |
 //! | other codes of RFC 6749 | refresh, 400 | the request is not understood | correct what the message names |
 //!
@@ -101,7 +103,7 @@
 //!
 //! **The vendor's word:** a refresh needs the old access token beside the refresh token, so a session
 //! starts from [both](crate::Token::from_pair); a refresh token lives for 12 hours. **Our assumptions:**
-//! each refresh begins the 12 hours anew; the use of an old refresh token may end the session; an access
+//! each refresh begins the 12 hours anew; using a refresh token a second time may end the session; an access
 //! token that does not say when it expires is used until it is refused.
 //!
 //! # VMware Cloud Services (CSP)
@@ -111,8 +113,8 @@
 //!
 //! **First credential.** A person makes an API token in the console, and gives it a lifetime;
 //! [`api_token`](crate::vendor::VmwareCsp::api_token). Where its organisation asks for a second factor,
-//! say who is asked for it: [`passcode`](crate::vendor::VmwareCsp::passcode), for each exchange, and each
-//! is sent once. Services use
+//! give a function that asks for it ([`passcode`](crate::vendor::VmwareCsp::passcode)): it is called for
+//! each exchange, and each passcode is sent once. Services use
 //! [`service_account`](crate::vendor::VmwareCsp::service_account), with
 //! [`org_id`](crate::vendor::VmwareCsp::org_id) where there are several organisations. With
 //! [`watch_api_token`](crate::vendor::VmwareCsp::watch_api_token),
@@ -129,7 +131,7 @@
 //! | --- | --- | --- | --- |
 //! | `invalid_grant` | authorize, 400 or 404 | the API token is not valid, or not any more | make a new one; where it is looked up in a file, replace the file |
 //! | 409, other 4xx | authorize | not documented | the message says the status; ask the vendor |
-//! | a 400, 401 or 403 after a passcode | authorize | our assumption: the passcode was not accepted | the next call asks for another |
+//! | a 400, 401 or 403 after a passcode | authorize | our assumption: the passcode, or the API token that it goes with, was not accepted | nobody is asked again by itself: `replace`, or build the layer anew. (A passcode that nobody gives within five minutes is not refused: the next call asks again.) |
 //! | a service account that is not accepted | authorize | | correct its id and secret |
 //! | 429, 5xx | anywhere | | nothing: an API token stays the same, so asking again does no harm |
 //!
@@ -148,15 +150,20 @@
 //!
 //! | code | means | do |
 //! | --- | --- | --- |
-//! | `invalid_grant`, with a refresh token | it is no longer good, or belongs to another client | log in again |
+//! | `invalid_grant`, with a refresh token | it is no longer good, or belongs to another client | the session is over: get a token with `authorization` or `device_login`, and hand it to [`replace`](crate::handle::AuthHandle::replace) |
 //! | `invalid_grant`, with the client's own credentials | they are refused as a grant | correct the registration |
+//! | `invalid_grant`, with an assertion or a token exchange | the assertion or the subject is refused | check issuer, audience, times and key |
+//! | `invalid_dpop_proof` | the proof of possession is not accepted | check the clock, and that the server takes ES256 |
 //! | `invalid_client` | the client is not accepted | check the id, the secret, and how the secret is sent |
 //! | `unauthorized_client`, `unsupported_grant_type` | this client may not use this grant | allow it in its registration |
 //! | `invalid_scope` | the server does not give this scope | correct `scope` |
 //! | `invalid_target` | it does not know this resource or audience | correct it |
 //! | `temporarily_unavailable`, `server_error`, `slow_down` | not now | nothing |
 //!
+//! A code in a 5xx decides nothing: whether the refresh token was spent is not known then, unless
+//! [the server is declared](crate::oauth2::OAuth2::server_errors_are_transient) to have done nothing.
+//!
 //! **The standard's word** (RFC 6749, section 6): where a reply holds a new refresh token, the old one is
-//! not to be used any more. Whether it always does is for the server:
-//! [`rotation`](crate::oauth2::OAuth2::rotation), and what a lost reply means:
-//! [`lost_reply`](crate::oauth2::OAuth2::lost_reply).
+//! not to be used any more. Whether the server always sends a new one is a setting
+//! ([`rotation`](crate::oauth2::OAuth2::rotation)), and so is what a lost reply means
+//! ([`lost_reply`](crate::oauth2::OAuth2::lost_reply)).

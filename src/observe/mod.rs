@@ -34,8 +34,19 @@
 //!
 //! # An alert on "log in again"
 //!
-//! `tower_reauth_sessions_without_login > 0`: as many sessions of that vendor, in that process, wait
-//! for a person. A layer whose last handle is gone takes its sessions out of the count.
+//! `tower_reauth_sessions_without_login > 0`: as many sessions of that vendor, in that process, need a
+//! login that the layer will not make by itself. A layer whose last handle is gone takes its sessions
+//! out of the count. A session that [logs in by itself](crate::Provider::login) is not in it while its
+//! person is being asked, or has not answered: for those alert on
+//! `increase(tower_reauth_requests_unserved_total{kind="login_in_progress"}[10m]) > 0` as well, and for
+//! wrong settings on `tower_reauth_exchanges_total` with the outcome `misconfigured`.
+//!
+//! "Refused" is said of two things: `tower_reauth_refusals_total` counts access tokens that an API
+//! refused, the outcome `refused` of an exchange credentials that the vendor refused; the reason
+//! `refused` is that of an exchange which began for the former.
+//!
+//! Metrics go to whatever recorder is installed, such as that of the crate
+//! `metrics-exporter-prometheus`: install it before the layer is built. Without one nothing is counted.
 
 #[cfg(feature = "metrics")]
 mod metered;
@@ -62,7 +73,7 @@ use crate::{
 ///
 /// let provider = FixedToken::bearer("t0ken").origins(["https://api.example.com"]);
 /// let auth = AuthLayer::builder(provider).observer(|vendor: &str, event: &Event<'_>| {
-///     if let Event::LoginRequired { error } = event {
+///     if let Event::LoginRequired { error, .. } = event {
 ///         eprintln!("{vendor}: somebody has to log in: {error}");
 ///     }
 /// });
