@@ -111,7 +111,28 @@
 //!
 //! | section | what | shown by, or why not |
 //! | --- | --- | --- |
-//! | 4.2, 5, 7.1, 7.3, 8, 8.2, 9, 11.3 | proofs, binding, nonces | open |
+//! | 4.1, 7.1 | one `DPoP` header beside `Authorization: DPoP` | `dpop::sessions::every_request_has_a_proof_of_its_own_over_many_lifetimes_with_one_key`, `dpop::tests::a_token_request_has_one_proof_that_is_made_for_it` |
+//! | 4.2 | `typ`, `alg`, the public key and no other in the header | `proof::tests::a_proof_says_all_that_it_has_to_and_is_signed_by_its_key`, `proof::tests::the_header_holds_the_public_key_and_nothing_of_the_private_one` |
+//! | 4.2 | `jti` is never used again: 128 random bits | `proof::tests::no_two_proofs_have_the_same_number` |
+//! | 4.2, 4.3 | `htu` without query and fragment, normalized | `proof::tests::an_address_is_spelled_as_servers_compare_it` |
+//! | 4.2 | `ath` with an access token, and only with one | `proof::tests::the_hash_of_an_access_token_is_that_of_the_standards_example`, `proof::tests::what_was_not_asked_for_is_left_out` |
+//! | 5 | a proof with each token request, by the same key for as long as the session lives | `dpop::sessions::every_request_has_a_proof_of_its_own_over_many_lifetimes_with_one_key`, `oidc::dpop::a_dpop_session_rotates_at_the_oidc_server_with_the_key_of_its_login` |
+//! | 5 | a refresh token of a public client is bound: no other key is tried | `dpop::keys::a_refresh_token_that_is_bound_to_another_key_needs_a_login`, `oidc::dpop::a_dpop_session_with_another_key_is_refused_by_the_oidc_server` |
+//! | 5 | a reply whose `token_type` is another one is not used | `dpop::sessions::a_token_that_is_not_bound_is_used_nowhere_and_its_refresh_token_is_kept`, `dpop::tests::a_token_of_another_type_is_refused_and_what_came_with_it_is_saved_with_its_key` |
+//! | 6.1, 7.1 | `invalid_token`: a new token, and once more | `dpop::sessions::a_refused_token_is_replaced_once_and_the_request_sent_again` |
+//! | 7.1 | a proof that is refused is no word about the token | `dpop::sessions::the_servers_clock_is_learned_from_what_it_refuses`, `dpop::challenges::a_second_challenge_goes_to_the_caller_and_is_no_refusal_of_the_token` |
+//! | 7.1 | what is not known in a challenge is ignored; `algs` is not read, since there is ES256 only | `challenge::tests::a_challenge_of_the_proof_is_found_beside_those_of_other_schemes`, `challenge::tests::nothing_else_is_a_challenge_of_the_proof` |
+//! | 7.2 | a challenge of `Bearer` beside that of `DPoP` | `challenge::tests::a_challenge_of_the_proof_is_found_beside_those_of_other_schemes` |
+//! | 7.3, 11.1 | a new proof for each sending | `dpop::sessions::every_request_has_a_proof_of_its_own_over_many_lifetimes_with_one_key`: this layer belongs inside of one that sends again by itself |
+//! | 8 | 400 with `use_dpop_nonce`: the same request with the nonce, once | `dpop::challenges::a_challenge_is_answered_once_with_the_same_token_and_starts_no_exchange`, `dpop::challenges::a_token_endpoint_that_is_never_content_is_asked_twice_and_nothing_is_spent` |
+//! | 8.1 | what cannot be a nonce is none | `dpop::nonces::what_cannot_be_a_nonce_is_none` |
+//! | 8.2 | the nonce of a success is that of the next request | `dpop::challenges::the_nonce_in_a_success_is_the_one_of_the_next_request` |
+//! | 9 | 401 with `use_dpop_nonce`: the same token with the nonce, once, and no exchange | `dpop::challenges::a_challenge_is_answered_once_with_the_same_token_and_starts_no_exchange` |
+//! | 8.2, 9 | the nonces of one server are used at no other | `dpop::nonces::a_nonce_is_kept_for_the_server_that_gave_it_whatever_the_status`; those of a token endpoint are apart from those of an API at the same origin |
+//! | 10 | `dpop_jkt` in an authorization request | a [parameter](crate::oauth2::Authorization::parameter) that the application adds, from [`thumbprint`](crate::oauth2::dpop::DpopKey::thumbprint); it is no must |
+//! | 11.1 | proofs are made when they are sent, by the server's clock where that is known to differ | `proof::tests::a_proof_goes_by_the_servers_clock_where_that_is_known` |
+//! | 11.3 | once there is a nonce, no proof goes without one | `dpop::challenges::the_nonce_in_a_success_is_the_one_of_the_next_request`, `dpop::nonces::a_nonce_is_kept_for_the_server_that_gave_it_whatever_the_status` |
+//! | 11.4 | the key stays secret | `dpop::keys::a_store_keeps_the_key_with_the_tokens_and_a_seal_hides_both`, `dpop::tests::no_format_of_a_provider_shows_a_key` |
 //!
 //! # Revocation (RFC 7009)
 //!
@@ -126,7 +147,7 @@
 //! | section | what | shown by, or why not |
 //! | --- | --- | --- |
 //! | 2.1.1 | PKCE | see there |
-//! | 2.2.1 | sender-constrained tokens | by certificate, see there; by key: open |
+//! | 2.2.1 | sender-constrained tokens | by certificate (RFC 8705) and by key (RFC 9449), see there |
 //! | 2.2.2, 4.14.2 | a refresh token that comes twice ends its family: send none twice | `oidc::rotations::a_thousand_rotations_at_the_oidc_server_fail_no_call_and_spend_no_token_twice`, `store_protocol::store_an_intent_is_written_before_the_token_is_spent` |
 //! | 2.3 | tokens for an audience | [`resource`](crate::oauth2::OAuth2::resource), see there |
 //! | 2.4 | no password grant | there is none |
