@@ -48,6 +48,11 @@ impl<K: Eq + Hash + Clone> Nonces<K> {
             Some(ProofFault::Invalid) => told.learn_the_time(headers, now),
             None => false,
         };
+        if servers.len() >= SERVERS && !servers.contains_key(server) {
+            // Any other: it costs that one's next request a challenge.
+            let other = servers.keys().next().cloned();
+            other.and_then(|other| servers.remove(&other));
+        }
         servers.insert(server.clone(), told.clone());
         helps.then_some(told)
     }
@@ -107,6 +112,8 @@ fn date(headers: &HeaderMap) -> Option<i64> {
 const LONGEST: usize = 1024;
 /// How many seconds clocks may differ by: a date is of whole seconds, and has travelled.
 const TOLERATED: u64 = 5;
+/// Whose words are kept at once. Origins may come with tokens, and so from a server.
+const SERVERS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -180,5 +187,17 @@ mod tests {
         // It has been told already: another proof would be no better.
         assert_eq!(nonces.hear(&1, &date, Some(ProofFault::Invalid), NOW), None);
         assert_eq!(nonces.told(&1).map(|told| told.ahead), Some(600));
+    }
+
+    #[test]
+    fn only_so_many_servers_are_remembered_and_the_last_one_is() {
+        let nonces = Nonces::default();
+        for server in 0..3 * SERVERS {
+            nonces.hear(&server, &says("dpop-nonce", "n1"), None, NOW);
+            assert!(nonces.told(&server).is_some(), "{server}");
+        }
+        assert!(nonces.lock().len() <= SERVERS);
+        nonces.hear(&0, &HeaderMap::new(), Some(ProofFault::Nonce), NOW);
+        assert!(nonces.lock().len() <= SERVERS, "of those that say nothing");
     }
 }
