@@ -28,7 +28,8 @@ pub(super) struct Discovery {
 #[derive(Clone)]
 struct Kept {
     metadata: Metadata,
-    read_at: Moment,
+    /// When it was last asked for, with whatever success.
+    asked_at: Moment,
     until: Moment,
 }
 
@@ -89,8 +90,14 @@ impl Discovery {
         }
     }
 
+    fn was_asked_in_vain(&self, now: Moment) {
+        if let Some(kept) = &mut *self.kept() {
+            kept.asked_at = now;
+        }
+    }
+
     /// The addresses where they differ from `known`, which did not do; read again unless that was
-    /// done a moment ago.
+    /// tried a moment ago.
     pub(super) async fn changed(
         &self,
         client: &TokenClient,
@@ -98,11 +105,17 @@ impl Discovery {
         known: &Endpoints,
     ) -> Option<Arc<Endpoints>> {
         let kept = self.kept().clone();
-        let fresh = kept.filter(|kept| !kept.read_at.after(AGAIN).reached(client.now()));
+        let fresh = kept.filter(|kept| !kept.asked_at.after(AGAIN).reached(client.now()));
         let metadata = match fresh {
             // By somebody else, perhaps, who met the same.
             Some(kept) => kept.metadata,
-            None => self.read(client).await.ok()??,
+            None => match self.read(client).await {
+                Ok(Some(metadata)) => metadata,
+                Ok(None) | Err(_) => {
+                    self.was_asked_in_vain(client.now());
+                    return None;
+                }
+            },
         };
         Some(metadata.of(mtls)).filter(|endpoints| endpoints.differs_from(known))
     }
@@ -128,7 +141,7 @@ impl Discovery {
             let metadata = Metadata::of_reply(&reply, &self.issuer)?;
             *self.kept() = Some(Kept {
                 metadata: metadata.clone(),
-                read_at: client.now(),
+                asked_at: client.now(),
                 until: reply.sent_at().after(lifetime(reply.headers())),
             });
             return Ok(Some(metadata));

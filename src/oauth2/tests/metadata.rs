@@ -231,6 +231,32 @@ fn a_client_that_is_unknown_is_asked_for_once_where_nothing_has_changed() {
 }
 
 #[test]
+fn metadata_that_cannot_be_read_again_are_asked_for_once_a_minute() {
+    let unknown = || Canned::new(401, r#"{"error":"invalid_client"}"#);
+    for failure in [
+        vec![Canned::new(503, "")],
+        vec![not_found(), not_found()],
+        vec![Canned::new(200, "<html>canary")],
+    ] {
+        let provider = provider();
+        let stage = Stage::new([document(T1), token()]);
+        assert!(stage.exchange(&provider, Reason::Due).is_ok());
+        stage.advance(Duration::from_secs(60));
+        let asked = failure.len() + 2;
+        stage.next([unknown()].into_iter().chain(failure).chain([unknown()]));
+        for _ in 0..2 {
+            let error = stage.exchange(&provider, Reason::Due);
+            let error = error.expect_err("unknown");
+            assert_eq!(error.kind(), FailureKind::Misconfigured);
+        }
+        assert_eq!(stage.asked().len(), 2 + asked);
+        stage.advance(Duration::from_secs(60));
+        stage.next([unknown(), document(T2), token()]);
+        assert!(stage.exchange(&provider, Reason::Due).is_ok());
+    }
+}
+
+#[test]
 fn a_client_with_a_certificate_uses_the_addresses_for_such_clients() {
     let alias = "https://mtls.id.example/t";
     let text = format!(
