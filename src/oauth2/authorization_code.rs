@@ -18,8 +18,9 @@ use crate::{
     token::{Secret, Token},
 };
 
-/// What a login asks for. Made by [`OAuth2::authorization`].
-#[derive(Clone, Debug)]
+/// What a login asks for. Made by [`OAuth2::authorization`]. `Debug` shows the names of further
+/// parameters only: what is in them may say who somebody is, as a login hint does.
+#[derive(Clone)]
 pub struct Authorization {
     provider: OAuth2,
     endpoint: Option<Endpoint>,
@@ -210,6 +211,19 @@ impl PendingLogin {
         let key = self.provider.key_of(None)?;
         let reply = self.provider.ask(client, &asked, &key).await?;
         self.provider.read(&reply, &asked, &key)
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters: Vec<&str> = self.parameters.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("Authorization")
+            .field("provider", &self.provider)
+            .field("endpoint", &self.endpoint)
+            .field("issuer", &self.issuer)
+            .field("redirect_uri", &self.redirect_uri)
+            .field("parameters", &parameters)
+            .finish()
     }
 }
 

@@ -57,6 +57,17 @@ fn the_address_of_a_login_holds_what_the_standard_asks_for_and_a_secret_of_its_o
 }
 
 #[test]
+fn no_format_of_a_login_shows_what_is_asked_for_with_it() {
+    let hinted = authorization()
+        .parameter("id_token_hint", "canary")
+        .endpoint("https://id.example/authorize?tenant=canary");
+    for shown in [format!("{hinted:?}"), format!("{hinted:#?}")] {
+        assert!(shown.contains("id_token_hint"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}
+
+#[test]
 fn a_code_is_redeemed_with_the_verifier_of_its_login() {
     let stage = Stage::new([Canned::new(200, SUCCESS)]);
     let login = begin(&stage);

@@ -96,7 +96,6 @@ impl Endpoint {
     }
 }
 
-/// Whether `url` has a scheme that HTTP is spoken over, and a host with a port at most.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
@@ -105,6 +104,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// Whether `url` has a scheme that HTTP is spoken over, and a host with a port at most.
 fn is_absolute(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return false;
