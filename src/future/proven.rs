@@ -12,13 +12,12 @@ use tower::Service;
 
 use super::{
     Sent,
-    recovery::{Chance, Second, newer, replayed},
+    recovery::{Chance, Second, newer, replayed, unserved},
 };
 use crate::{
     attach::Proofs,
     cell::{Cell, Snapshot},
     error::BoxError,
-    grpc,
     layer::Core,
     observe::Event,
     provider::{OriginIndex, Told},
@@ -145,7 +144,7 @@ impl<'a> Sending<'a> {
     {
         let cell = self.core.session.cell();
         if let Err(error) = self.proofs.attach(&mut request, told, cell.now()) {
-            return Err(grpc::to_caller(error, request.headers()));
+            return Err(unserved(self.core, error, &request));
         }
         let response = service.call(request).await.map_err(Into::into)?;
         let told = self.proofs.hear(&response, cell.now());

@@ -193,7 +193,7 @@ fn without_newer<B>(session: &Session, mut refused: Response<B>, error: Error) -
     refused
 }
 
-fn unserved<B>(core: &Core, error: Error, request: &Request<B>) -> BoxError {
+pub(super) fn unserved<B>(core: &Core, error: Error, request: &Request<B>) -> BoxError {
     core.session.tell(Event::Unserved { error: &error });
     grpc::to_caller(error, request.headers())
 }

@@ -13,6 +13,7 @@ use tower_reauth::{
 
 use crate::{
     folder::Folder,
+    heard::Heard,
     stand::{HOUR, Stand, client},
 };
 
@@ -149,6 +150,27 @@ async fn a_refresh_token_that_is_bound_to_another_key_needs_a_login() {
 }
 
 #[tokio::test]
+async fn a_login_with_its_key_replaces_one_that_was_handed_over_without() {
+    let (stand, store) = (Stand::new(Kept, Kept).await, MemoryStore::new());
+    let key = DpopKey::generate().unwrap();
+    let first = stand.builder(stand.provider());
+    let first = first.initial(stand.seed().with_dpop_key(&key));
+    let first = first.build().unwrap();
+    stand.ok(&first.layer(client())).await;
+    let bound = first.handle().token().await.unwrap();
+    let without = Token::from_refresh_token(bound.refresh_token().unwrap().clone());
+
+    let builder = stand.builder(stand.provider()).initial(without.clone());
+    let layer = builder.store(store.clone()).build().unwrap();
+    let service = layer.layer(client());
+    let error = stand.send(&service).await.unwrap_err();
+    assert!(Error::find(&*error).unwrap().is_login_required(), "{error}");
+    let login = without.with_dpop_key(&key);
+    layer.handle().replace(login).await.unwrap();
+    stand.ok(&service).await;
+}
+
+#[tokio::test]
 async fn seeds_without_their_key_or_with_a_foreign_one_are_told_at_once() {
     let stand = Stand::new(Kept, Kept).await;
     let key = || DpopKey::generate().unwrap();
@@ -196,11 +218,9 @@ async fn a_path_gets_a_proof_for_the_one_declared_origin_and_none_where_there_ar
             let origins = [stand.sim.base_url(), "https://api.example.com".to_owned()];
             provider = provider.origins(Origins::from(origins));
         }
-        let layer = stand
-            .builder(provider)
-            .initial(stand.seed())
-            .build()
-            .unwrap();
+        let heard = Heard::default();
+        let builder = stand.builder(provider).observer(heard.clone());
+        let layer = builder.initial(stand.seed()).build().unwrap();
         let base = stand.sim.base_url();
         // As a channel does that was built for one peer.
         let inner = tower::ServiceBuilder::new()
@@ -223,6 +243,8 @@ async fn a_path_gets_a_proof_for_the_one_declared_origin_and_none_where_there_ar
                 assert!(error.is_misconfigured(), "{error}");
                 assert!(error.to_string().contains("with_origin"), "{error}");
                 assert_eq!(stand.sim.counters().api_requests, 0);
+                let unserved = "unserved: misconfigured".to_owned();
+                assert_eq!(heard.take().last(), Some(&unserved), "observers hear of it");
             }
         }
         stand.assert_no_bad_proofs();

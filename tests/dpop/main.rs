@@ -10,6 +10,8 @@ mod challenges;
 mod clients;
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/heard.rs"]
+mod heard;
 mod keys;
 mod sessions;
 mod stand;

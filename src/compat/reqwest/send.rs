@@ -203,7 +203,7 @@ fn without_newer(core: &Core, mut refused: Response, error: Error) -> Response {
     refused
 }
 
-fn unserved<C: Carrier>(core: &Core, error: Error) -> C::Error {
+pub(super) fn unserved<C: Carrier>(core: &Core, error: Error) -> C::Error {
     core.session.tell(Event::Unserved { error: &error });
     C::own(error)
 }

@@ -7,7 +7,7 @@ use ::reqwest::{Request, Response};
 use super::{
     place::{is_told, origin_by, origin_of},
     second::Second,
-    send::{Carrier, Strayed, pass_on},
+    send::{Carrier, Strayed, pass_on, unserved},
 };
 use crate::{
     attach::Proofs,
@@ -51,7 +51,7 @@ impl Sent<'_> {
         patience: &Patience,
     ) -> Result<(Response, Result<Second, Replay>), C::Error> {
         self.put_token_on(&mut request, &snapshot.headers, None)
-            .map_err(C::own)?;
+            .map_err(|error| unserved::<C>(self.core, error))?;
         if snapshot.headers.prover().is_none() {
             drop(snapshot);
             return Ok((carrier.carry(request).await?, second));
@@ -73,7 +73,7 @@ impl Sent<'_> {
         pass_on(patience, &mut request, self.core.session.cell()).map_err(C::own)?;
         let third = Second::of(self.core, &mut request);
         self.put_token_on(&mut request, headers, Some(&told))
-            .map_err(C::own)?;
+            .map_err(|error| unserved::<C>(self.core, error))?;
         let mut response = carrier.carry(request).await?;
         self.hear(headers, &mut response);
         Ok((response, third))
