@@ -13,5 +13,6 @@ mod folder;
 #[path = "../support/heard.rs"]
 mod heard;
 mod keys;
+mod origins;
 mod sessions;
 mod stand;
