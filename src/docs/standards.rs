@@ -15,7 +15,7 @@
 //! | 3.1 | the query of the authorization endpoint is kept, TLS | `oauth2::tests::logins::the_address_of_a_login_holds_what_the_standard_asks_for_and_a_secret_of_its_own`; where a person's browser goes, no secret of the client does |
 //! | 3.2 | POST, no parameter twice | `oauth2::tests::a_refresh_is_a_form_with_the_client_in_it`, `wire::tests::no_parameter_is_sent_twice` |
 //! | 3.3 | scope is a list of words with spaces between; what was granted may be less | `oauth2::tests::a_refresh_asks_for_no_more_than_was_granted` |
-//! | 4.1.2 | a code is used once, soon, and so is a state | `oidc::logins::a_code_with_pkce_of_the_oidc_server_begins_a_session` |
+//! | 4.1.2 | a code is used once, soon, and so is a state | `oauth2::tests::logins::a_code_that_has_become_a_token_is_never_sent_again`, `oauth2::tests::logins::two_callbacks_at_once_send_one_code`, `oidc::logins::a_code_with_pkce_of_the_oidc_server_begins_a_session` |
 //! | 4.1.3 | the redirect URI again, identical; `client_id` where the client does not authenticate | `oauth2::tests::logins::a_code_is_redeemed_with_the_verifier_of_its_login` |
 //! | 4.4.3 | no refresh token with client credentials | `oauth2::tests::a_client_with_credentials_of_its_own_takes_no_refresh_token` |
 //! | 5.1 | unknown members are ignored, sizes not assumed | `oauth2::tests::all_of_a_reply_gets_into_the_token`, `wire::tests::a_member_is_wanted_where_it_belongs_and_nowhere_else` |

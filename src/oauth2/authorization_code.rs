@@ -1,6 +1,9 @@
 //! The authorization code grant (RFC 6749, section 4.1), with PKCE (RFC 7636).
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 use form_urlencoded::Serializer;
 
@@ -39,6 +42,13 @@ pub struct PendingLogin {
     redirect_uri: String,
     issuer: Option<String>,
     names_issuer: bool,
+    code: AtomicU8,
+}
+
+/// A code on its way: nobody else sends it until this is dropped, or ever if a token came of it.
+struct OnItsWay<'a> {
+    code: &'a AtomicU8,
+    then: u8,
 }
 
 impl OAuth2 {
@@ -136,6 +146,7 @@ impl Authorization {
                 .clone()
                 .or_else(|| endpoints.issuer.as_deref().map(Into::into)),
             names_issuer: endpoints.names_issuer,
+            code: AtomicU8::new(UNUSED),
         })
     }
 
@@ -187,7 +198,9 @@ impl PendingLogin {
     /// *Refused* where the callback is not of this login (another state, another issuer), the person
     /// has said no, or the code is no longer good: begin another one. *Misconfigured* where the
     /// server complains about the request. After a *transient* error it may be called again; after an
-    /// *unknown outcome* too, though the code may be used up.
+    /// *unknown outcome* too, though the code may be used up. A code is sent by one call at a time (a
+    /// *transient* error of any other), and never again once there is a token (*refused*): a server that
+    /// sees a code twice takes back what it gave for it (RFC 6749, section 4.1.2).
     ///
     /// # Cancel safety
     ///
@@ -209,8 +222,35 @@ impl PendingLogin {
             redirect_uri: &self.redirect_uri,
         };
         let key = self.provider.key_of(None)?;
+        let mut sending = OnItsWay::begin(&self.code)?;
         let reply = self.provider.ask(client, &asked, &key).await?;
+        if reply.status().is_success() {
+            sending.then = USED;
+        }
         self.provider.read(&reply, &asked, &key)
+    }
+}
+
+// === impl OnItsWay ===
+
+impl<'a> OnItsWay<'a> {
+    fn begin(code: &'a AtomicU8) -> Result<Self, ProviderError> {
+        let begun = code.compare_exchange(UNUSED, SENDING, Ordering::AcqRel, Ordering::Acquire);
+        match begun {
+            Ok(_) => Ok(Self { code, then: UNUSED }),
+            Err(SENDING) => Err(ProviderError::transient(
+                "the code of this login is being exchanged by another call: wait for that one",
+            )),
+            Err(_) => Err(ProviderError::refused(
+                "the code of this login has been exchanged already: begin anew",
+            )),
+        }
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.code.store(self.then, Ordering::Release);
     }
 }
 
@@ -240,3 +280,7 @@ pub(super) fn form<'a>(code: &'a Secret, pkce: &'a Pkce, redirect_uri: &'a str) 
         .with("redirect_uri", redirect_uri)
         .with("code_verifier", pkce.verifier().expose())
 }
+
+const UNUSED: u8 = 0;
+const SENDING: u8 = 1;
+const USED: u8 = 2;

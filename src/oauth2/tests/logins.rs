@@ -1,9 +1,18 @@
 //! Logins in a browser.
 
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use bytes::Bytes;
+use http::Request;
+
 use super::{super::harness::Canned, ENDPOINT, SUCCESS, stage::Stage};
 use crate::{
+    clock::Clock,
     oauth2::{Authorization, OAuth2, PendingLogin},
-    provider::FailureKind,
+    provider::{FailureKind, SendFuture, TokenClient, Transport},
 };
 
 fn authorization() -> Authorization {
@@ -118,6 +127,49 @@ fn a_code_that_is_no_longer_good_asks_for_another_login() {
         .run(login.redeem(&client, &callback))
         .expect_err("too late");
     assert_eq!(error.kind(), FailureKind::Refused);
+}
+
+#[test]
+fn a_code_that_has_become_a_token_is_never_sent_again() {
+    let down = Canned::new(429, "");
+    let stage = Stage::new([down, Canned::new(200, SUCCESS)]);
+    let login = begin(&stage);
+    let callback = format!("code=canary&state={}", parameter(login.url(), "state"));
+    let client = stage.client();
+    let error = stage.run(login.redeem(&client, &callback));
+    assert_eq!(error.expect_err("down").kind(), FailureKind::Throttled);
+    // Given up in the middle, before anything was sent.
+    drop(login.redeem(&client, &callback));
+    assert!(stage.run(login.redeem(&client, &callback)).is_ok());
+    // A server that sees the code twice takes back all that it gave for it.
+    let error = stage.run(login.redeem(&client, &callback));
+    let error = error.expect_err("a page that is loaded again");
+    assert_eq!(error.kind(), FailureKind::Refused);
+    assert_eq!(stage.asked().len(), 2);
+}
+
+#[test]
+fn two_callbacks_at_once_send_one_code() {
+    let stage = Stage::new([Canned::new(200, SUCCESS)]);
+    let login = begin(&stage);
+    let callback = format!("code=canary&state={}", parameter(login.url(), "state"));
+    let held = TokenClient::new(Arc::new(Silent), stage.clock());
+    let mut first = std::pin::pin!(login.redeem(&held, &callback));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    let client = stage.client();
+    let error = stage.run(login.redeem(&client, &callback));
+    assert_eq!(error.expect_err("both").kind(), FailureKind::Transient);
+    assert_eq!(stage.asked(), [""; 0]);
+}
+
+/// Never answers.
+struct Silent;
+
+impl Transport for Silent {
+    fn send(&self, _: Request<Bytes>, _: &Arc<dyn Clock>) -> SendFuture {
+        Box::pin(std::future::pending())
+    }
 }
 
 #[test]

@@ -54,6 +54,10 @@ impl Stage {
         TokenClient::new(Arc::new(self.clone()), self.0.clock.clone())
     }
 
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
+    }
+
     /// More replies, for what comes next.
     pub(super) fn next(&self, replies: impl IntoIterator<Item = Canned>) {
         self.0.replies.lock().expect("a stage").extend(replies);
