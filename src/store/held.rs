@@ -46,6 +46,9 @@ pub(crate) struct HeldToken {
     /// The key that both are bound to, where that is the session's own.
     #[serde(serialize_with = "exposed", skip_serializing_if = "Option::is_none")]
     proof_key: Option<Secret>,
+    /// Of a seed: somebody has said that this is its key.
+    #[serde(skip)]
+    key_is_given: bool,
     #[serde(
         serialize_with = "exposed_fields",
         skip_serializing_if = "Extra::is_empty"
@@ -74,7 +77,18 @@ impl HeldToken {
         let age = token
             .asked_at()
             .map_or(Age::Seed { now }, |asked_at| Age::Fresh { asked_at, now });
-        Self::at_age(token, age, None, profile.refresh_lifetime)
+        Self {
+            key_is_given: token.given_key().is_some(),
+            ..Self::at_age(token, age, None, profile.refresh_lifetime)
+        }
+    }
+
+    /// As a record holds it, which does not tell who said what.
+    pub(super) fn into_kept(self) -> Self {
+        Self {
+            key_is_given: false,
+            ..self
+        }
     }
 
     fn at_age(
@@ -104,6 +118,7 @@ impl HeldToken {
             credential_expires_at: token.credential_expiry().map(UnixMillis::of_wall),
             scope: token.scope().map(str::to_owned),
             proof_key: token.proof_key().cloned(),
+            key_is_given: false,
             extra: token
                 .extras()
                 .map(|(name, value)| (name.to_owned(), value.clone()))
@@ -234,6 +249,11 @@ impl HeldToken {
     /// access token where it has no other.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
         Fingerprint::of(self.refresh.as_ref().or(self.access.as_ref())?)
+    }
+
+    /// Whether somebody has said that the same thing is bound to another key than `other` is.
+    pub(super) fn corrects(&self, other: &Self) -> bool {
+        self.key_is_given && self.proof_key != other.proof_key && self.same_credential(other)
     }
 
     /// Whether both would spend the same thing.

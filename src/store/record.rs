@@ -96,7 +96,7 @@ impl Record {
                 lineage,
                 revision: 0,
             },
-            token: Some(token),
+            token: Some(token.into_kept()),
             intent: None,
             refused: None,
             not_before: None,
@@ -176,8 +176,14 @@ impl Record {
     }
 
     /// Whether the session was ever started from `token`, or had it and rotated it away.
+    ///
+    /// Not one that was refused with another key than the one that it is said to be bound to now: its
+    /// first seed did not name any.
     pub(super) fn has_seen(&self, token: &HeldToken) -> bool {
         let current = self.token.as_ref();
+        if self.refused.is_some() && current.is_some_and(|current| token.corrects(current)) {
+            return false;
+        }
         if current.is_some_and(|current| current.same_credential(token)) {
             return true;
         }

@@ -48,6 +48,8 @@ pub struct Token {
     asked_at: Option<Moment>,
     /// The key that both tokens are bound to, where that is the session's own.
     proof_key: Option<Secret>,
+    /// Nobody has said which key that is: it was made for a seed that had none.
+    key_is_made: bool,
     kept: bool,
 }
 
@@ -106,6 +108,7 @@ impl Token {
             credential_expires: None,
             asked_at: None,
             proof_key: None,
+            key_is_made: false,
             kept: false,
         }
     }
@@ -270,7 +273,22 @@ impl Token {
     /// This token, bound to the key that this text stands for, or to none that goes with it.
     pub(crate) fn with_key(mut self, key: Option<Secret>) -> Self {
         self.proof_key = key;
+        self.key_is_made = false;
         self
+    }
+
+    /// This token, bound to a key that was made for it just now.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn with_made_key(self, key: Secret) -> Self {
+        Self {
+            key_is_made: true,
+            ..self.with_key(Some(key))
+        }
+    }
+
+    /// The key that somebody has said it is bound to.
+    pub(crate) fn given_key(&self) -> Option<&Secret> {
+        self.proof_key.as_ref().filter(|_| !self.key_is_made)
     }
 
     pub(crate) fn proof_key(&self) -> Option<&Secret> {

@@ -150,6 +150,27 @@ async fn a_refresh_token_that_is_bound_to_another_key_needs_a_login() {
 }
 
 #[tokio::test]
+async fn a_seed_with_its_key_is_taken_after_it_was_handed_over_without() {
+    let (stand, store) = (Stand::new(Kept, Kept).await, MemoryStore::new());
+    let key = DpopKey::generate().unwrap();
+    let first = stand.builder(stand.provider());
+    let first = first.initial(stand.seed().with_dpop_key(&key));
+    let first = first.build().unwrap();
+    stand.ok(&first.layer(client())).await;
+    let bound = first.handle().token().await.unwrap();
+    let without = Token::from_refresh_token(bound.refresh_token().unwrap().clone());
+
+    let service = |seed: Token| {
+        let builder = stand.builder(stand.provider()).initial(seed);
+        let layer = builder.store(store.clone()).build().unwrap();
+        layer.layer(client())
+    };
+    let error = stand.send(&service(without.clone())).await.unwrap_err();
+    assert!(Error::find(&*error).unwrap().is_login_required(), "{error}");
+    stand.ok(&service(without.with_dpop_key(&key))).await;
+}
+
+#[tokio::test]
 async fn a_login_with_its_key_replaces_one_that_was_handed_over_without() {
     let (stand, store) = (Stand::new(Kept, Kept).await, MemoryStore::new());
     let key = DpopKey::generate().unwrap();

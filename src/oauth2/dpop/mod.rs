@@ -196,7 +196,8 @@ impl Binding for Dpop {
             // Whatever its access token is bound to, it is no key that is made now. A refresh token may
             // be bound to none yet.
             (None, None) if seed.refresh_token().is_some() => {
-                Ok(seed.without_access().with_dpop_key(&DpopKey::generate()?))
+                let key = DpopKey::generate()?;
+                Ok(seed.without_access().with_made_key(key.text().clone()))
             }
             (None, None) => Err(ProviderError::misconfigured(
                 "the token to start from does not say which key it is bound to: \
