@@ -38,7 +38,7 @@ struct Pending {
 
 /// What one look has found.
 enum Found {
-    Token(Token),
+    Token(Box<Token>),
     NotYet,
     TooFast,
     /// Nothing that is known about the login: try later, and more slowly.
@@ -99,7 +99,7 @@ impl OAuth2 {
             }
             client.pause(pending.interval).await;
             match self.look(client, &pending).await? {
-                Found::Token(token) => return Ok(token),
+                Found::Token(token) => return Ok(*token),
                 Found::NotYet => {}
                 Found::TooFast => pending.interval += SLOWER,
                 Found::Nothing(delay) => {
@@ -155,7 +155,7 @@ impl OAuth2 {
             .code("access_denied")),
             _ => self
                 .read(&reply, &asked, &key)
-                .map(Found::Token)
+                .map(|token| Found::Token(Box::new(token)))
                 .or_else(not_reached),
         }
     }

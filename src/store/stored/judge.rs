@@ -29,7 +29,7 @@ pub(super) struct Case<'a> {
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// Somebody was quicker: use the record's token.
-    Adopt(Token),
+    Adopt(Box<Token>),
     /// Somebody may be spending it: look again later.
     Wait,
     /// Not now.
@@ -46,7 +46,7 @@ impl Case<'_> {
             return Verdict::Spend;
         };
         if self.is_adoptable(token) {
-            return Verdict::Adopt(token.to_token(self.now));
+            return Verdict::Adopt(Box::new(token.to_token(self.now)));
         }
         if let Some(error) = self.refusal(token) {
             return Verdict::Fail(error);

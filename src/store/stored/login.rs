@@ -133,7 +133,7 @@ impl<P: Provider> Turn<'_, P> {
             )));
         }
         match self.judge(sight) {
-            Verdict::Adopt(token) => Ok(Some(Step::Done(token))),
+            Verdict::Adopt(token) => Ok(Some(Step::Done(*token))),
             Verdict::Wait => Ok(Some(Step::Wait)),
             Verdict::Fail(error) if error.kind() != FailureKind::Refused => {
                 Err(Trouble::Provider(error))

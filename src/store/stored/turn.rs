@@ -132,7 +132,7 @@ impl<'a, P: Provider> Turn<'a, P> {
             sight.record = Some(record);
         }
         match self.judge(&sight) {
-            Verdict::Adopt(token) => Ok(Some(Step::Done(token))),
+            Verdict::Adopt(token) => Ok(Some(Step::Done(*token))),
             Verdict::Wait => Ok(Some(Step::Wait)),
             Verdict::Fail(error) => Err(Trouble::Provider(error)),
             // Another process may hold the lease for as long as its login takes.
@@ -148,7 +148,7 @@ impl<'a, P: Provider> Turn<'a, P> {
             return Ok(Step::Again);
         };
         match self.judge(&sight) {
-            Verdict::Adopt(token) => Ok(Step::Done(token)),
+            Verdict::Adopt(token) => Ok(Step::Done(*token)),
             Verdict::Wait => Ok(Step::Wait),
             Verdict::Fail(error) => Err(Trouble::Provider(error)),
             Verdict::Spend => self.spend(sight).await,
@@ -248,7 +248,7 @@ impl<'a, P: Provider> Turn<'a, P> {
         }
         let sight = self.stored.desk.recall(newest);
         let step = match self.judge(&sight) {
-            Verdict::Adopt(token) => return Ok(token),
+            Verdict::Adopt(token) => return Ok(*token),
             Verdict::Fail(error) => return Err(error),
             Verdict::Wait => return Err(unreachable_store(error)),
             Verdict::Spend => self.spend_in_memory(sight).await,
