@@ -66,6 +66,11 @@ impl Discovery {
         {
             return Ok(kept.metadata.of(mtls));
         }
+        // One reads it again, and the others go by it meanwhile.
+        let meanwhile = now.after(AGAIN);
+        if let Some(kept) = &kept {
+            self.change_until(kept.until, meanwhile);
+        }
         let error = match self.read(client).await {
             Ok(Some(metadata)) => return Ok(metadata.of(mtls)),
             Ok(None) => ProviderError::misconfigured(
@@ -73,20 +78,22 @@ impl Discovery {
                  check the issuer, or name the token endpoint",
             ),
             // The server says something that cannot be right.
-            Err(error) if error.kind() == FailureKind::Misconfigured => return Err(error),
+            Err(error) if error.kind() == FailureKind::Misconfigured => {
+                self.change_until(meanwhile, now);
+                return Err(error);
+            }
             Err(error) => error,
         };
         // What was true an hour ago is a better guess than nothing.
-        let old = kept.ok_or(error)?;
-        self.keep_a_little_longer(client.now());
-        Ok(old.metadata.of(mtls))
+        Ok(kept.ok_or(error)?.metadata.of(mtls))
     }
 
-    fn keep_a_little_longer(&self, now: Moment) {
+    /// Unless somebody else has changed it, or has read the document.
+    fn change_until(&self, known: Moment, new: Moment) {
         if let Some(kept) = &mut *self.kept()
-            && kept.until.reached(now)
+            && kept.until == known
         {
-            kept.until = now.after(AGAIN);
+            kept.until = new;
         }
     }
 

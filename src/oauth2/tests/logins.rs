@@ -5,14 +5,14 @@ use std::{
     task::{Context, Waker},
 };
 
-use bytes::Bytes;
-use http::Request;
-
-use super::{super::harness::Canned, ENDPOINT, SUCCESS, stage::Stage};
+use super::{
+    super::harness::Canned,
+    ENDPOINT, SUCCESS,
+    stage::{Silent, Stage},
+};
 use crate::{
-    clock::Clock,
     oauth2::{Authorization, OAuth2, PendingLogin},
-    provider::{FailureKind, SendFuture, TokenClient, Transport},
+    provider::{FailureKind, TokenClient},
 };
 
 fn authorization() -> Authorization {
@@ -161,15 +161,6 @@ fn two_callbacks_at_once_send_one_code() {
     let error = stage.run(login.redeem(&client, &callback));
     assert_eq!(error.expect_err("both").kind(), FailureKind::Transient);
     assert_eq!(stage.asked(), [""; 0]);
-}
-
-/// Never answers.
-struct Silent;
-
-impl Transport for Silent {
-    fn send(&self, _: Request<Bytes>, _: &Arc<dyn Clock>) -> SendFuture {
-        Box::pin(std::future::pending())
-    }
 }
 
 #[test]

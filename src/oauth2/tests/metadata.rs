@@ -1,12 +1,20 @@
 //! Servers that are found by their issuer.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
-use super::{super::harness::Canned, SUCCESS, stage::Stage};
+use super::{
+    super::harness::Canned,
+    SUCCESS,
+    stage::{Silent, Stage},
+};
 use crate::{
     Provider,
     oauth2::{ClientAuth, OAuth2, Server},
-    provider::{FailureKind, ProviderError, Reason},
+    provider::{FailureKind, ProviderError, Reason, TokenClient},
 };
 
 const ISSUER: &str = "https://id.example/tenant";
@@ -170,6 +178,9 @@ fn metadata_are_read_again_when_their_time_is_over_and_used_on_where_that_fails(
     stage.next([Canned::new(200, r#"{"issuer":"https://evil.example"}"#)]);
     let error = stage.exchange(&provider, Reason::Due).expect_err("another");
     assert_eq!(error.kind(), FailureKind::Misconfigured);
+    stage.next([Canned::new(200, r#"{"issuer":"https://evil.example"}"#)]);
+    let error = stage.exchange(&provider, Reason::Due).expect_err("still");
+    assert_eq!(error.kind(), FailureKind::Misconfigured);
 }
 
 #[test]
@@ -228,6 +239,27 @@ fn a_client_that_is_unknown_is_asked_for_once_where_nothing_has_changed() {
         );
     }
     assert_eq!(stage.asked(), [T1, FIRST, T1]);
+}
+
+#[test]
+fn while_one_reads_metadata_again_the_others_go_by_the_old_ones() {
+    let stage = Stage::new([document(T1), token(), token()]);
+    let provider = provider();
+    assert!(stage.exchange(&provider, Reason::Due).is_ok());
+    stage.advance(Duration::from_secs(24 * 60 * 60));
+    let client = TokenClient::new(Arc::new(Silent), stage.clock());
+    let authorization = provider.authorization("http://127.0.0.1/back");
+    let authorization = authorization.endpoint("https://id.example/a");
+    let mut reading = std::pin::pin!(authorization.begin(&client));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(reading.as_mut().poll(&mut cx).is_pending());
+    assert!(stage.exchange(&provider, Reason::Due).is_ok());
+    assert_eq!(stage.asked(), [FIRST, T1, T1]);
+    // Whoever was at it has given up.
+    stage.advance(Duration::from_secs(60));
+    stage.next([document(T2), token()]);
+    assert!(stage.exchange(&provider, Reason::Due).is_ok());
+    assert_eq!(stage.asked()[3..], [FIRST, T2]);
 }
 
 #[test]

@@ -29,6 +29,9 @@ struct Inner {
     clock: Arc<Hasty>,
 }
 
+/// Never answers.
+pub(super) struct Silent;
+
 /// Nobody waits for it: it goes ahead.
 #[derive(Debug)]
 struct Hasty {
@@ -131,6 +134,12 @@ impl Transport for Stage {
         let canned = canned.expect("no reply is left for a request that nobody expects");
         let reply = canned.reply_at(clock.now());
         Box::pin(async move { Ok::<TokenReply, _>(reply) })
+    }
+}
+
+impl Transport for Silent {
+    fn send(&self, _: Request<Bytes>, _: &Arc<dyn Clock>) -> SendFuture {
+        Box::pin(std::future::pending())
     }
 }
 
