@@ -8,7 +8,7 @@ use tower_reauth::{
     oauth2::dpop::DpopKey,
     provider::Origins,
     store::{FileStore, MemoryStore, SealKey, SealKeys, Sealed},
-    test_util::ProofNonces::Kept,
+    test_util::{ManualClock, ProofNonces::Kept, Rotation, SimOauth},
 };
 
 use crate::{
@@ -168,6 +168,26 @@ async fn a_seed_with_its_key_is_taken_after_it_was_handed_over_without() {
     let error = stand.send(&service(without.clone())).await.unwrap_err();
     assert!(Error::find(&*error).unwrap().is_login_required(), "{error}");
     stand.ok(&service(without.with_dpop_key(&key))).await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_at_a_restart_takes_no_session_that_is_good() {
+    let clock = ManualClock::new();
+    let sim = SimOauth::builder().clock(clock.clone()).dpop(Kept, Kept);
+    let sim = sim.rotation(Rotation::Never).start().await.unwrap();
+    let (stand, store) = (Stand { sim, clock }, MemoryStore::new());
+    let seed = stand.seed();
+    for _ in 0..2 {
+        let key = DpopKey::generate().unwrap();
+        let builder = stand.builder(stand.provider());
+        let builder = builder.initial(seed.clone().with_dpop_key(&key));
+        let layer = builder.store(store.clone()).build().unwrap();
+        stand.ok(&layer.layer(client())).await;
+        layer.handle().shutdown().await;
+        stand.clock.advance(2 * HOUR);
+    }
+    assert_eq!(stand.sim.counters().exchanges, 2);
+    assert_eq!(stand.sim.bound_keys(), 1);
 }
 
 #[tokio::test]
