@@ -149,7 +149,8 @@ impl Ticket {
         let cell = &self.cell;
         let now = cell.now();
         let mut state = cell.lock();
-        let waited_for = state.login_required.is_some();
+        // The end of a session that is closed has taken that back.
+        let waited_for = state.login_required.is_some() && !state.watch.is_closed();
         // What the provider did beside asking is its own affair, whatever becomes of the answer.
         state.owed |= self.ask.sent_at.is_some();
         state.logging_in = false;

@@ -110,6 +110,34 @@ async fn a_session_that_is_gone_waits_for_no_login() {
 }
 
 #[tokio::test]
+async fn a_session_that_goes_while_its_key_is_probed_is_taken_out_of_the_count_once() {
+    let heard = Heard::default();
+    let clock = ManualClock::new();
+    let script = Script::gated(secs(3600)).profile(|it| it.rotation(Rotation::Never));
+    script.usually(|_| Err(ProviderError::refused("no such key")));
+    script.open(1);
+    let layer = observed(&script, &clock, &heard);
+    let handle = layer.handle();
+    handle.token().await.unwrap_err();
+    clock.advance(secs(16 * 60));
+    let caller = tokio::spawn(async move { handle.token().await });
+    settle().await;
+    caller.abort();
+    drop(layer);
+    settle().await;
+    script.open(1);
+    settle().await;
+    let heard = heard.take();
+    let count = |what: &str| heard.iter().filter(|it| it.starts_with(what)).count();
+    assert_eq!(count("started"), 2, "{heard:?}");
+    assert_eq!(
+        (count("login required"), count("LoginNoLonger")),
+        (1, 1),
+        "{heard:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_rotation_that_ends_is_told_when_it_does_and_not_when_it_is_too_late() {
     let heard = Heard::default();
     let clock = ManualClock::new();
