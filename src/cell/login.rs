@@ -43,11 +43,8 @@ impl Family {
     ) -> Result<Token, ProviderError> {
         let is_final = refused.kind() == FailureKind::Refused && refused.salvaged().is_none();
         let exchange = match is_final {
-            true => ticket.begin_login(&refused, id, &self.client),
-            false => None,
-        };
-        let Some(exchange) = exchange else {
-            return Err(refused);
+            true => ticket.begin_login(refused, id, &self.client)?,
+            false => return Err(refused),
         };
         match self.has_store() {
             // It limits the provider's login itself: what that brings has to be saved.
@@ -71,28 +68,30 @@ impl Ticket {
         state.ledger.told(&self.ask, rules, now)
     }
 
-    /// Goes on as a login, if there is one and somebody wants it.
+    /// Goes on as a login, if there is one and somebody wants it; else gives the failure that this is.
     fn begin_login(
         &mut self,
-        refused: &ProviderError,
+        refused: ProviderError,
         session: &SessionId,
         client: &TokenClient,
-    ) -> Option<Exchange> {
+    ) -> Result<Exchange, ProviderError> {
         let cell = Arc::clone(&self.cell);
         let mut state = cell.lock();
-        let wanted = state.lineage == self.lineage
-            && !state.shut_down
+        let called_for = state.lineage == self.lineage
             && !state.revoked
             // With a store, its record says so: somebody may have logged in elsewhere since.
             && (cell.has_store || !state.ledger.login_is_over())
             && self.ask.reason != Reason::KeepAlive;
-        if !cell.logs_in || !wanted {
-            return None;
+        if !cell.logs_in || !called_for {
+            return Err(refused);
         }
-        let error = Error::exchange(refused.clone());
+        let error = Error::exchange(refused);
         state.ledger.refuse(&error, &self.ask, cell.rules());
+        if state.is_ending() {
+            // No reason to call for somebody: whoever needs a token after that has it logged in to.
+            return Err(ProviderError::login_given_up());
+        }
         state.logging_in = true;
-        state.unwanted = false;
         self.ask.refresh = None;
         self.ask.logs_in = true;
         let watchers = state.watch.changed();
@@ -102,7 +101,7 @@ impl Ticket {
             cell,
             lineage: self.lineage,
         };
-        Some(self.exchange_until(session, client, schedule::LOGIN, Some(Arc::new(wish))))
+        Ok(self.exchange_until(session, client, schedule::LOGIN, Some(Arc::new(wish))))
     }
 }
 
@@ -143,13 +142,22 @@ impl Cell {
     }
 }
 
+// === impl State ===
+
+impl State {
+    /// Whether the session is over as soon as nothing is under way: nobody is asked to log in to it.
+    fn is_ending(&self) -> bool {
+        self.shut_down || self.unwanted || self.watch.is_closed()
+    }
+}
+
 // === impl Wish ===
 
 impl Wanted for Wish {
     fn until_unwanted(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.cell.watch_until(|state| {
-            let over = state.shut_down || state.unwanted || state.watch.is_closed();
-            (over || state.lineage != self.lineage).then_some(())
+            let over = state.is_ending() || state.lineage != self.lineage;
+            over.then_some(())
         }))
     }
 }

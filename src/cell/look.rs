@@ -114,6 +114,7 @@ impl Cell {
             state.refusals.exchange_began(now);
         }
         state.board.begin();
+        state.unwanted = false;
         self.postpone(snapshot, Moment::NEVER);
         Ticket::new(Arc::clone(self), state.lineage, snapshot.token.clone(), ask)
     }

@@ -129,7 +129,7 @@ struct State {
     shut_down: bool,
     /// The flight is a login by now.
     logging_in: bool,
-    /// The application would rather revoke the session than wait for that login.
+    /// The application waits for the flight to end, to revoke the session: it need not log in.
     unwanted: bool,
     /// The application has ended the session: nobody logs in but itself.
     revoked: bool,

@@ -118,8 +118,9 @@ impl Cell {
         let mut state = self.lock();
         if state.board.is_flying() {
             let under_way = Join::new(self, &state);
-            // Nobody is asked to log in for a session that is to end.
-            state.unwanted = state.logging_in;
+            // Nobody is asked to log in for a session that is to end, now or when the exchange under
+            // way comes to need it.
+            state.unwanted = true;
             let watchers = state.watch.stirred();
             drop(state);
             wake(watchers);

@@ -75,9 +75,7 @@ impl Exchange {
             if let Some(unwanted) = &mut unwanted
                 && unwanted.as_mut().poll(cx).is_ready()
             {
-                return Poll::Ready(Err(ProviderError::transient(
-                    "the login was given up: the session was shut down or revoked, or has a token",
-                )));
+                return Poll::Ready(Err(ProviderError::login_given_up()));
             }
             limit.as_mut().poll(cx).map(|()| {
                 Err(ProviderError::transient(
@@ -121,6 +119,17 @@ impl Exchange {
                 "the provider's login does not come to an end",
             ))
         })
+    }
+}
+
+// === impl ProviderError ===
+
+impl ProviderError {
+    /// Nobody wants the login any more.
+    pub(crate) fn login_given_up() -> Self {
+        Self::transient(
+            "the login was given up: the session was shut down or revoked, or has a token",
+        )
     }
 }
 

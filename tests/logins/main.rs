@@ -17,5 +17,6 @@ mod replicas;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod unwanted;
 mod vmware_csp;
 mod web;

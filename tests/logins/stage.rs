@@ -46,6 +46,7 @@ struct Book {
     asked: AtomicUsize,
     asked_at_most: AtomicUsize,
     declined: AtomicBool,
+    keeps_session: AtomicBool,
 }
 
 struct Asked<'a>(&'a Book);
@@ -97,6 +98,7 @@ impl Vendor {
             asked: AtomicUsize::default(),
             asked_at_most: AtomicUsize::default(),
             declined: AtomicBool::default(),
+            keeps_session: AtomicBool::default(),
         }))
     }
 
@@ -148,6 +150,10 @@ impl Vendor {
 
     pub(crate) fn asked_at_once(&self) -> usize {
         self.0.asked_at_most.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn fail_next_revocation(&self) {
+        self.0.keeps_session.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn hold_exchanges(&self) {
@@ -240,7 +246,10 @@ impl Provider for Vendor {
     }
 
     async fn revoke(&self, _: Exchange) -> Result<(), ProviderError> {
-        Ok(())
+        match self.0.keeps_session.swap(false, Ordering::SeqCst) {
+            true => Err(ProviderError::transient("down")),
+            false => Ok(()),
+        }
     }
 }
 
