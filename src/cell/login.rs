@@ -9,6 +9,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use super::{Cell, Family, State, Ticket, flight::Ending, ledger::Ask, schedule, wake};
 use crate::{
     error::Error,
+    observe::Event,
     provider::{
         Exchange, FailureKind, Login, ProviderError, Reason, SessionId, TokenClient, Wanted,
     },
@@ -47,9 +48,11 @@ impl Family {
             false => return Err(refused),
         };
         match self.has_store() {
-            // It limits the provider's login itself: what that brings has to be saved.
+            // It limits the provider's login itself, since what that brings has to be saved, and says
+            // when there is one: another process may be at it.
             true => self.provider.login(exchange).await,
             false => {
+                self.observers.tell(Event::LoginStarted);
                 let login = self.provider.login(exchange.clone());
                 exchange.limiting(login).await
             }

@@ -41,6 +41,7 @@ pub(super) fn count(vendor: &Arc<str>, event: &Event<'_>) {
         Event::Replayed => by(REPLAYS, "outcome", "replayed"),
         Event::NotReplayed { why } => by(REPLAYS, "outcome", why),
         Event::Unserved { error } => by(UNSERVED, "kind", error.name()),
+        Event::LoginStarted => one(LOGINS_STARTED),
         Event::LoginRequired { .. } => {
             one(LOGINS_REQUIRED);
             level(WITHOUT_LOGIN, 1.0);
@@ -76,6 +77,7 @@ pub(super) fn describe() {
         UNSERVED,
         "requests answered with an error of the layer, and not sent"
     );
+    describe_counter!(LOGINS_STARTED, "logins that a provider began by itself");
     describe_counter!(LOGINS_REQUIRED, "sessions that came to need a login");
     describe_gauge!(WITHOUT_LOGIN, "sessions that need a login");
     describe_counter!(REPLACED, "logins that the application handed over");
@@ -101,6 +103,7 @@ const WAITED: &str = "tower_reauth_callers_waited_total";
 const REFUSALS: &str = "tower_reauth_refusals_total";
 const REPLAYS: &str = "tower_reauth_replays_total";
 const UNSERVED: &str = "tower_reauth_requests_unserved_total";
+const LOGINS_STARTED: &str = "tower_reauth_logins_started_total";
 const LOGINS_REQUIRED: &str = "tower_reauth_logins_required_total";
 const WITHOUT_LOGIN: &str = "tower_reauth_sessions_without_login";
 const REPLACED: &str = "tower_reauth_sessions_replaced_total";

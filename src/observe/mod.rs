@@ -15,6 +15,7 @@
 //! | `Replayed` | `request replayed`, DEBUG | | `tower_reauth_replays_total` by `outcome`, which is `replayed` |
 //! | `NotReplayed` | `request not replayed`, DEBUG | `why` | `tower_reauth_replays_total` by `outcome`, which is the reason |
 //! | `Unserved` | `request not sent`, DEBUG | `kind`, `error` | `tower_reauth_requests_unserved_total` by `kind` |
+//! | `LoginStarted` | `login started`, INFO | | `tower_reauth_logins_started_total` |
 //! | `LoginRequired` | `login required`, ERROR | `error` | `tower_reauth_logins_required_total`, `tower_reauth_sessions_without_login` |
 //! | `LoginNoLongerRequired` | `login no longer required`, INFO | | `tower_reauth_sessions_without_login` |
 //! | `Replaced` | `session replaced`, INFO | | `tower_reauth_sessions_replaced_total` |
@@ -144,6 +145,10 @@ pub enum Event<'a> {
         /// The error.
         error: &'a Error,
     },
+    /// The [provider logs in](crate::Provider::login), since there is no refresh token that the vendor
+    /// would take: people may be waited for. What comes of it, the end of the exchange says that it is
+    /// a part of. Processes that share a store and wait for the login of another do not tell it.
+    LoginStarted,
     /// Somebody has to log in again, now or when the access token expires.
     #[non_exhaustive]
     LoginRequired {

@@ -65,6 +65,7 @@ fn trace_refusal(vendor: &str, event: &Event<'_>) {
 /// What concerns its home, or its beginning and end.
 fn trace_session(vendor: &str, event: &Event<'_>) {
     match *event {
+        Event::LoginStarted => info!(target: TARGET, vendor, "login started"),
         Event::LoginNoLongerRequired => {
             info!(target: TARGET, vendor, "login no longer required");
         }

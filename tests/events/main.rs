@@ -5,6 +5,7 @@
 mod dashboard;
 #[path = "../support/heard.rs"]
 mod heard;
+mod logins;
 mod names;
 #[path = "../support/replicas.rs"]
 mod replicas;

@@ -8,7 +8,7 @@ use tracing::Level;
 
 use crate::{
     heard::Heard,
-    requests, sessions, stored,
+    logins, requests, sessions, stored,
     traced::{Trace, Traces},
 };
 
@@ -38,6 +38,7 @@ pub(crate) async fn everything() -> Told {
         requests::refused_whatever_is_sent(&heard).await;
         requests::unserved(&heard).await;
         sessions::login_and_end(&heard).await;
+        logins::provider_logs_in(&heard).await;
         stored::lease_lost(&heard).await;
         stored::unsaved(&heard).await;
         stored::record_lost_and_reply_lost(&heard).await;

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
+    observe::Event,
     provider::{FailureKind, Login, Provider, ProviderError},
     store::{Expected, Record, Version, Written, held::HeldToken, unix::UnixMillis},
     token::Token,
@@ -153,6 +154,7 @@ impl<P: Provider> Turn<'_, P> {
             sight,
         };
         let desk = &self.stored.desk;
+        desk.tell(Event::LoginStarted);
         let login = self.as_long_as_it_is_the_newest(&beginning);
         let error = match desk.holding_lease(&self.seat.key, login).await {
             Some(Ok(token)) => return Ok(self.land(&beginning, token).await),
