@@ -1,9 +1,19 @@
 //! Logins of processes that share a store.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::SystemTime,
+};
+
 use tower_reauth::{
     Token,
     provider::ProviderError,
-    store::{MemoryStore, SessionKey, TokenStore},
+    store::{
+        Expected, Lease, MemoryStore, Record, Seen, SessionKey, StoreError, TokenStore, Written,
+    },
     test_util::ManualClock,
 };
 
@@ -225,4 +235,62 @@ async fn a_login_begins_a_lineage_in_the_store_and_holds_no_intent_open() {
     assert!(after.version().lineage > before.version().lineage);
     assert_eq!(after.version().revision, 0);
     assert!(after.intent().is_none());
+}
+
+/// A store that takes no writes while it is told so; leases it gives.
+#[derive(Clone, Default)]
+struct Stubborn(MemoryStore, Arc<AtomicBool>);
+
+impl TokenStore for Stubborn {
+    async fn read(&self, key: &SessionKey, now: SystemTime) -> Result<Seen, StoreError> {
+        self.0.read(key, now).await
+    }
+
+    async fn write(
+        &self,
+        key: &SessionKey,
+        expected: &Expected,
+        record: &Record,
+    ) -> Result<Written, StoreError> {
+        match self.1.load(SeqCst) {
+            true => Err(StoreError::unavailable("the disk is full")),
+            false => self.0.write(key, expected, record).await,
+        }
+    }
+
+    async fn take_lease(
+        &self,
+        key: &SessionKey,
+        lease: &Lease,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        self.0.take_lease(key, lease, now).await
+    }
+
+    async fn release_lease(&self, key: &SessionKey, lease: &Lease) -> Result<(), StoreError> {
+        self.0.release_lease(key, lease).await
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_made_again_although_the_store_could_not_take_note_of_it() {
+    let (clock, vendor, store) = (ManualClock::new(), Vendor::new(), Stubborn::default());
+    let layer = vendor.layer(&clock).store(store.clone()).build().unwrap();
+    let handle = layer.handle();
+    vendor.next(ProviderError::refused("wrong password"));
+    store.1.store(true, SeqCst);
+    for _ in 0..5 {
+        let caller = ask(&handle);
+        pass(&clock, secs(2)).await;
+        let error = caller.await.unwrap().unwrap_err();
+        assert!(error.is_login_required(), "{error}");
+        clock.advance(secs(60));
+    }
+    assert_eq!(vendor.logins(), 1);
+    store.1.store(false, SeqCst);
+    let token = Token::from_refresh_token(refresh(99));
+    handle.replace(token).await.unwrap();
+    let caller = ask(&handle);
+    pass(&clock, secs(2)).await;
+    assert_eq!(caller.await.unwrap().unwrap(), "access-1");
 }

@@ -118,8 +118,11 @@ impl<P: Provider> Turn<'_, P> {
 
     /// What makes a login needless, or hopeless.
     fn without_login(&self, sight: &Sight) -> Result<Option<Step>, Trouble> {
+        let before = lineage(sight.record.as_ref());
+        let refused_here = self.seat.known().has_login_over(before);
         let Some(record) = &sight.record else {
-            return Ok(None);
+            let over = refused_here.then(refused_before);
+            return over.map_or(Ok(None), Err);
         };
         if record.has_ended() {
             return Err(Trouble::Provider(ProviderError::refused(
@@ -128,10 +131,9 @@ impl<P: Provider> Turn<'_, P> {
         }
         let (now, born) = (self.now(), self.stored.born);
         let over = record.login_over_at;
-        if over.is_some_and(|at| !at.seen_from(now, sight.shown(now)).reached(born)) {
-            return Err(Trouble::Provider(ProviderError::refused(
-                "the login that was made for this session was refused",
-            )));
+        let refused = over.is_some_and(|at| !at.seen_from(now, sight.shown(now)).reached(born));
+        if refused || refused_here {
+            return Err(refused_before());
         }
         match self.judge(sight) {
             Verdict::Adopt(token) => Ok(Some(Step::Done(*token))),
@@ -246,6 +248,9 @@ impl<P: Provider> Turn<'_, P> {
     /// For the processes that wait for it, and those that come to need a login later: none of them
     /// is to make it once more, unless it is one that has begun since.
     async fn note_that_it_is_over(&self, beginning: &Beginning) {
+        // First: whatever becomes of the note, it is not made again here.
+        let before = lineage(beginning.record.as_ref());
+        self.seat.known().login_is_over(before);
         let shown = beginning.sight.shown(self.now());
         let noted = refused_login(beginning.record.as_ref(), shown);
         let expected = match &beginning.record {
@@ -279,6 +284,12 @@ fn refused_login(record: Option<&Record>, at: UnixMillis) -> Record {
     });
     noted.login_over_at = Some(at);
     noted
+}
+
+fn refused_before() -> Trouble {
+    Trouble::Provider(ProviderError::refused(
+        "the login that was made for this session was refused",
+    ))
 }
 
 fn lineage(record: Option<&Record>) -> Option<u64> {

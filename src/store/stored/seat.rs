@@ -39,6 +39,9 @@ pub(super) struct Known {
     closed: bool,
     /// The token that was refused here for good, until when that counts, and how it was said.
     refused: Option<(Secret, Moment, ProviderError)>,
+    /// The lineage, or that there was none, under which a login was made here that was the last. Also
+    /// where the store could not take note of that.
+    login_over: Option<Option<u64>>,
 }
 
 /// An intent of ours that spent nothing, and may stand in the store all the same.
@@ -256,6 +259,16 @@ impl Known {
         let (refused, until, error) = self.refused.as_ref()?;
         let counts = token.refresh.as_ref() == Some(refused) && !until.reached(now);
         counts.then(|| error.clone())
+    }
+
+    /// Notes that a login was the last for what the store holds: a record of `lineage`, or none.
+    pub(super) fn login_is_over(&mut self, lineage: Option<u64>) {
+        self.login_over = Some(lineage);
+    }
+
+    /// Whether no login is made for a record of `lineage`, or for none. Until there is another.
+    pub(super) fn has_login_over(&self, lineage: Option<u64>) -> bool {
+        self.login_over == Some(lineage)
     }
 
     /// Whether there is something to write as soon as the store answers.
