@@ -72,7 +72,7 @@ impl Ticket {
     }
 
     /// Goes on as a login, if there is one and somebody wants it; else gives the failure that this is.
-    fn begin_login(
+    pub(super) fn begin_login(
         &mut self,
         refused: ProviderError,
         session: &SessionId,

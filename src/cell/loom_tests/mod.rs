@@ -20,6 +20,7 @@
 mod ends;
 mod flights;
 mod logins;
+mod people;
 mod refusals;
 
 use std::{
