@@ -7,7 +7,7 @@ mod sockets;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -24,7 +24,8 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    AuthLayer, BoxError, Error, Token, layer::AuthLayerBuilder, test_util::ManualClock,
+    AuthLayer, BoxError, Error, Token, clock::Clock, layer::AuthLayerBuilder,
+    provider::provider_fn, test_util::ManualClock, token_client::HttpTokenClient,
 };
 
 use acme::Acme;
@@ -214,4 +215,27 @@ async fn its_refusals_and_its_outages_are_told_apart() {
     auth.handle().replace(login).await.unwrap();
     all_answered(&auth, &line.url()).await;
     assert_eq!(vendor.refused.load(Ordering::SeqCst), 0);
+}
+
+/// An intent lasts as long as its exchange, so no request may outlive that.
+#[tokio::test]
+async fn an_exchange_is_given_as_long_as_one_request_may_take() {
+    for (limit, given) in [(5, 10), (60, 60)] {
+        let clock = ManualClock::new();
+        let deadline = Arc::new(Mutex::new(None));
+        let provider = provider_fn({
+            let deadline = Arc::clone(&deadline);
+            move |exchange| {
+                *deadline.lock().unwrap() = Some(exchange.deadline());
+                async { Ok(Token::new("t0ken")) }
+            }
+        });
+        let client = HttpTokenClient::default().timeout(Duration::from_secs(limit));
+        let layer = AuthLayer::builder(provider.origins(["https://api.example.com"]))
+            .token_client(client)
+            .clock(clock.clone());
+        layer.build().unwrap().handle().token().await.unwrap();
+        let deadline = deadline.lock().unwrap().unwrap();
+        assert_eq!(deadline.remaining(clock.now()), Duration::from_secs(given));
+    }
 }

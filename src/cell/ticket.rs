@@ -49,7 +49,9 @@ impl Ticket {
 
     /// What the provider gets for its next try.
     pub(crate) fn exchange(&mut self, session: &SessionId, client: &TokenClient) -> Exchange {
-        self.exchange_until(session, client, schedule::EXCHANGE, None)
+        // Others take an exchange for over by its deadline: no request may outlive it.
+        let allowed = client.limit().max(schedule::EXCHANGE);
+        self.exchange_until(session, client, allowed, None)
     }
 
     pub(super) fn exchange_until(

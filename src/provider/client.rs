@@ -35,6 +35,11 @@ pub struct TokenClient {
 /// What is behind a [`TokenClient`].
 pub(crate) trait Transport: Send + Sync {
     fn send(&self, request: Request<Bytes>, clock: &Arc<dyn Clock>) -> SendFuture;
+
+    /// How long one request may take.
+    fn limit(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 pub(crate) type SendFuture =
@@ -79,6 +84,11 @@ impl TokenClient {
     /// What its requests are known by.
     pub(crate) fn mark(&self) -> TokenRequest {
         self.mark
+    }
+
+    /// How long one request may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.transport.limit()
     }
 
     /// The same client, which sends nothing any more from `moment` on.

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -41,6 +42,9 @@ pub(super) struct LastCall(Option<(Moment, Arc<dyn Clock>)>);
 /// The other end of a [`Body`].
 #[derive(Clone)]
 pub(super) struct Watch(Arc<AtomicU8>);
+
+/// Within what an intent lasts longer than the exchange's deadline, with room for a last look.
+const ANSWER_AFTER: Duration = Duration::from_secs(1);
 
 const UNREAD: u8 = 0;
 const READ: u8 = 1;
@@ -125,6 +129,14 @@ impl LastCall {
         let Self(until) = self;
         let over = |(until, clock): &(Moment, Arc<dyn Clock>)| until.reached(clock.now());
         until.as_ref().is_some_and(over)
+    }
+
+    /// How long the answer to a request that is sent now may take: while it is awaited, nobody else
+    /// must take the exchange for over. None: as long as the client waits.
+    pub(super) fn answers_within(&self) -> Option<Duration> {
+        let Self(until) = self;
+        let (until, clock) = until.as_ref()?;
+        Some(until.remaining(clock.now()) + ANSWER_AFTER)
     }
 }
 

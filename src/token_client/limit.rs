@@ -44,6 +44,14 @@ impl Limit {
         self.looks_once_more = true;
     }
 
+    /// Ends at the latest when this much time has gone by from now.
+    pub(super) fn shorten(&mut self, at_most: Duration) {
+        let sooner = tokio::time::sleep(at_most);
+        if sooner.deadline() < self.timer.deadline() {
+            self.timer.set(sooner);
+        }
+    }
+
     /// The output of `future`, or none where the limit comes first.
     pub(super) async fn within<F: Future>(&mut self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);

@@ -210,6 +210,10 @@ impl Transport for HttpTokenClient {
     fn send(&self, request: Request<Bytes>, clock: &Arc<dyn Clock>) -> SendFuture {
         self.stack.send(request, Arc::clone(clock), self.limits)
     }
+
+    fn limit(&self) -> Duration {
+        self.limits.timeout
+    }
 }
 
 impl fmt::Debug for HttpTokenClient {

@@ -93,6 +93,9 @@ where
     if last_call.is_over() {
         return Err(ProviderError::transient(TOO_LATE));
     }
+    if let Some(answers_within) = last_call.answers_within() {
+        limit.shorten(answers_within);
+    }
     let (request, sending) = prepare(request, last_call);
     let sent_at = clock.now();
     limit.expects_answer();

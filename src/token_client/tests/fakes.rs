@@ -390,6 +390,25 @@ async fn a_request_whose_exchange_is_over_is_not_sent() {
     assert_eq!(read.load(SeqCst), 0);
 }
 
+/// Nobody knows by then whether another process has taken the exchange for over.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_awaited_no_longer_than_its_exchange_lasts() {
+    let clock = ManualClock::new();
+    let service = service_fn(|request: Request<Body>| async move {
+        request.into_body().collect().await?;
+        tokio::time::sleep(LIMIT - Duration::from_secs(1)).await;
+        Ok::<_, BoxError>(Response::new(Empty::<Bytes>::new()))
+    });
+    let client = HttpTokenClient::over(service).into_transport();
+    let client = TokenClient::new(client, Arc::new(clock.clone()));
+    let until = |seconds| clock.now().after(Duration::from_secs(seconds));
+    let began = tokio::time::Instant::now();
+    let late = client.until(until(1)).send(post(URL)).await;
+    assert_eq!(failure(late), FailureKind::UnknownOutcome);
+    assert!(began.elapsed() < Duration::from_secs(3));
+    assert!(client.until(until(10)).send(post(URL)).await.is_ok());
+}
+
 // === what it can be built over, and where ===
 
 #[tokio::test]
