@@ -38,6 +38,8 @@
 //! tell. It is taken for used, and the login for the last one, until a token is handed over or the
 //! process begins anew.
 //!
+//! Assertions that a client signs (`private_key_jwt`) are dated by this machine's clock: keep it right.
+//!
 //! # What is held while a token is awaited
 //!
 //! A request without a usable token holds the inner service that was made ready for it: a permit
@@ -94,8 +96,8 @@
 //! of ring, which signs, are not: whoever reads the memory of a process reads its tokens as well.
 //!
 //! A store keeps a session's key beside its refresh token: without a seal, whoever reads the store has
-//! both. An application that keeps its own key (`OAuth2::dpop_key`) elsewhere keeps
-//! thieves of the store from using what they find.
+//! both. An application that has its own key (`OAuth2::dpop_key`) elsewhere leaves
+//! thieves of the store nothing that they could use.
 //!
 //! A server that changes its nonces so fast that the answer to a challenge is too late refuses that
 //! request: each token that a request is sent with has one answer. A request that cannot be sent twice,

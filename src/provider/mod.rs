@@ -109,6 +109,9 @@ pub trait Provider: Send + Sync + 'static {
     /// and does so with [`Exchange::by_the_deadline`]. Callers wait for half a minute, and are then
     /// told that a [login is in progress](crate::Error::is_login_in_progress).
     ///
+    /// Say of its token when it was asked for ([`Token::with_asked_at`]), as the reply of the request
+    /// that brought it does: else its lifetime counts from before anybody was asked.
+    ///
     /// # Errors
     ///
     /// *Refused* and *unknown outcome* are final: no login is tried again until the application hands

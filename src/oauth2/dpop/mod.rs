@@ -24,6 +24,9 @@
 //! [store](crate::store) keeps it with the session, so that a restart goes on with it and replicas
 //! share it. It is as secret as the refresh token beside it, and a sealed store encrypts both.
 //!
+//! Without a store the key dies with the process. A seed that does not bring its key gets a new one, and
+//! a server that had bound the refresh token to the old one, as servers do for public clients, refuses it.
+//!
 //! With [`dpop_key`](OAuth2::dpop_key) the application has one key for all sessions, and keeps it. Its
 //! thumbprint is a part of their identity: another key, other sessions.
 //!
