@@ -34,7 +34,7 @@ struct Kept {
 }
 
 #[derive(Clone)]
-struct Metadata {
+pub(super) struct Metadata {
     usual: Arc<Endpoints>,
     /// For clients with a certificate.
     mtls: Arc<Endpoints>,
@@ -170,11 +170,11 @@ impl fmt::Debug for Discovery {
 // === impl Metadata ===
 
 impl Metadata {
-    fn of(&self, mtls: bool) -> Arc<Endpoints> {
+    pub(super) fn of(&self, mtls: bool) -> Arc<Endpoints> {
         Arc::clone(if mtls { &self.mtls } else { &self.usual })
     }
 
-    fn of_reply(reply: &TokenReply, issuer: &str) -> Result<Self, ProviderError> {
+    pub(super) fn of_reply(reply: &TokenReply, issuer: &str) -> Result<Self, ProviderError> {
         let json = Json::read(reply.body(), &NAMES);
         if json.fault().is_some() {
             return Err(ProviderError::misconfigured(

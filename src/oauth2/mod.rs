@@ -52,6 +52,9 @@ mod device;
 #[cfg(feature = "dpop")]
 pub mod dpop;
 mod form;
+#[cfg(test)]
+#[path = "../../tests/fuzz/servers.rs"]
+pub(crate) mod fuzz;
 mod generic;
 mod grant;
 #[cfg(feature = "jwt")]

@@ -44,6 +44,7 @@ macro_rules! targets {
 
 targets! {
     fuzz_adapter: replies::adapter,
+    fuzz_callback: crate::oauth2::fuzz::callback,
     fuzz_challenge: headers::challenge,
     fuzz_config_forms: config::forms,
     fuzz_config_json: config::json,
@@ -53,6 +54,7 @@ targets! {
     fuzz_expires_in: replies::expires_in,
     fuzz_grpc: headers::grpc,
     fuzz_jwt: replies::jwt,
+    fuzz_metadata: crate::oauth2::fuzz::metadata,
     fuzz_record: crate::store::fuzz::record,
     fuzz_record_file: crate::store::fuzz::file,
     fuzz_record_sealed: crate::store::fuzz::sealed,
