@@ -203,7 +203,9 @@ impl Ticket {
             Ending::Superseded => (Outcome::Superseded, None),
             Ending::Failed(error) => (Outcome::of(error), Some(error)),
         };
-        let expires = self.cell.load().expires.filter(|_| error.is_none());
+        // What there is after an exchange that was overtaken is not what it brought.
+        let landed = matches!(ending, Ending::Landed);
+        let expires = self.cell.load().expires.filter(|_| landed);
         self.cell.observers.tell(Event::ExchangeEnded {
             reason: self.ask.reason,
             outcome,

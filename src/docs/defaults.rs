@@ -60,7 +60,7 @@
 //! | --- | --- | --- |
 //! | a lease | 10 s, made to last every 3 s | a process that died holds the others up for no longer than an exchange takes; two beats may be lost |
 //! | waiting for whoever has the lease or an open intent | looked at after 100 ms, then each time twice as long, at most 1 s; each ± 50 %; for 60 s | the holder is done in less than a second, as a rule; where it is not, a thousand replicas may be waiting; callers have long given up by then |
-//! | an intent | what the exchange may take, 10 s, and 2 s for writing it | who finds it open waits that long, by its own clock too where the vendor forgives nothing, since clocks are set; a write that takes longer spends nothing |
+//! | an intent | what the exchange may take, 10 s or one request of a token client that was given longer, and 2 s for writing it | who finds it open waits that long, by its own clock too where the vendor forgives nothing, since clocks are set; a write that takes longer spends nothing |
 //! | an intent that claims to last longer | 5 min | some clock was set; people who confirm a login get as long |
 //! | one call of a store | 5 s | stores limit their calls themselves; this is for one that does not |
 //! | a session that needs a login, looked up in the store | every 30 s, on demand | somebody may have logged in elsewhere |
@@ -76,7 +76,7 @@
 //!
 //! | what | value | reason |
 //! | --- | --- | --- |
-//! | one try of the token client, head and body | 10 s | slow vendors answer in a few |
+//! | one try of the token client, head and body | 10 s; of one that begins late, no more than 1 s beyond its exchange | slow vendors answer in a few; a request must not outlive the intent that keeps others from its refresh token |
 //! | one more look after it | 250 ms | a process that was stopped meanwhile has its answer, and has to read it |
 //! | its connection: name, TCP, TLS | 5 s | what does not connect in 5 s rarely does in 10, and a failed connection proves that nothing was sent |
 //! | a token reply | 1 MiB | real ones have a few KiB |

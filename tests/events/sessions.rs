@@ -195,7 +195,8 @@ async fn a_login_that_overtakes_an_exchange_is_told_as_its_outcome() {
         async move { handle.token().await }
     });
     settle().await;
-    handle.replace(Token::new("login")).await.unwrap();
+    let login = Token::new("login").with_lifetime(secs(60));
+    handle.replace(login).await.unwrap();
     script.open(1);
     settle().await;
     caller.await.unwrap().unwrap();
