@@ -34,6 +34,9 @@
 //! the later login counts. Where the store cannot be reached there is no login, also for a credential
 //! that does not rotate.
 //!
+//! That a login was refused is noted in the store, for all processes. Where the note cannot be written,
+//! the process that made it knows, and each of the others may try once.
+//!
 //! Whether a passcode, a code or a signature was used up by a request whose answer is lost, nobody can
 //! tell. It is taken for used, and the login for the last one, until a token is handed over or the
 //! process begins anew.
