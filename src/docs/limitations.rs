@@ -149,6 +149,8 @@
 //! then goes on, sends nothing any more with the exchange's token client: another process may have
 //! tried the refresh token by that rule meanwhile. A provider that sends with a client of its own has
 //! to look at [`Exchange::deadline`](crate::provider::Exchange::deadline) by itself.
+//! Nobody believes an intent for more than five minutes: a token client whose requests may take longer
+//! can see its refresh token tried by another process meanwhile.
 //!
 //! A store that forgets writes which it had acknowledged is found out by the processes that know
 //! better, and healed. If there are none, a session begins from its seed, which may have been spent.
