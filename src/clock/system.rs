@@ -23,12 +23,16 @@ mod linux {
     }
 
     pub(in super::super) fn coarse() -> Moment {
-        let monotonic = read(ClockId::MonotonicCoarse);
-        match (monotonic, read(ClockId::RealtimeCoarse)) {
-            (Some(monotonic), Some(unix)) => Moment { monotonic, unix },
-            // What only looks like Linux may lack them.
-            _ => now(),
-        }
+        // What only looks like Linux may lack them.
+        read_coarse().unwrap_or_else(now)
+    }
+
+    #[inline]
+    fn read_coarse() -> Option<Moment> {
+        Some(Moment {
+            monotonic: read(ClockId::MonotonicCoarse)?,
+            unix: read(ClockId::RealtimeCoarse)?,
+        })
     }
 
     #[expect(
@@ -40,7 +44,8 @@ mod linux {
         // The call that says so where there is no such clock, and does not panic.
         let reading = clock_gettime_dynamic(DynamicClockId::Known(clock)).ok()?;
         let seconds = u64::try_from(reading.tv_sec).ok()?;
-        let nanos = u64::try_from(reading.tv_nsec).ok()?;
+        // Below a thousand million, and never below zero (POSIX).
+        let nanos = reading.tv_nsec as u64;
         Some(seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
     }
 }
