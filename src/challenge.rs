@@ -42,6 +42,16 @@ pub struct Refused;
 /// Whether `response` says that the token is not good.
 #[inline]
 pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
+    // Nearly every response has nothing on it that could say so.
+    let is_plain = !grpc::may_be_in(response.version())
+        && refusal.passes(response.status())
+        && response.extensions().is_empty();
+    !is_plain && refuses_by_its_head(response, refusal)
+}
+
+/// The same for a response of any kind.
+#[inline(never)]
+fn refuses_by_its_head<B>(response: &Response<B>, refusal: &Refusal) -> bool {
     if refusal.is_never() {
         return false;
     }
@@ -53,9 +63,8 @@ pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
     by_rule || refusal.is_when(status, headers) || is_marked(response.extensions())
 }
 
-#[inline]
 fn is_marked(extensions: &Extensions) -> bool {
-    !extensions.is_empty() && extensions.get::<Refused>().is_some()
+    extensions.get::<Refused>().is_some()
 }
 
 /// Whether `response`, which does not refuse the token, speaks for it. A failure and a limit may come
@@ -63,7 +72,9 @@ fn is_marked(extensions: &Extensions) -> bool {
 #[inline]
 pub(crate) fn speaks_for_it<B>(response: &Response<B>) -> bool {
     let status = response.status();
-    !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS
+    // Nearly every status is told by the first comparison.
+    status < StatusCode::TOO_MANY_REQUESTS
+        || (status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error())
 }
 
 /// Whether all that is asked of a token is more scope, which a newer one would not have either

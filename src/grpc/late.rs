@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, Version};
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use tonic::{Status, body::Body as TonicBody};
@@ -28,7 +28,7 @@ struct Watched<F> {
 /// Whether `response` is to a call that has begun, with a body that [`watch`] knows.
 pub(crate) fn has_begun<B: 'static>(response: &Response<B>) -> bool {
     TypeId::of::<B>() == TypeId::of::<TonicBody>()
-        && response.version() >= Version::HTTP_2
+        && super::may_be_in(response.version())
         && is_grpc(response.headers())
         // What ended with its headers has no trailers.
         && !response.headers().contains_key(STATUS)
@@ -92,7 +92,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering::SeqCst},
     };
 
-    use http::HeaderValue;
+    use http::{HeaderValue, Version};
     use http_body_util::{BodyExt, Full};
 
     use super::*;

@@ -40,13 +40,17 @@ pub(crate) enum Head {
     Ended { unauthenticated: bool },
 }
 
-/// Reads the headers of `response`.
+/// Whether a response of this version may be one of gRPC, of which there is none below HTTP/2.
 #[inline]
+pub(crate) fn may_be_in(version: Version) -> bool {
+    version >= Version::HTTP_2
+}
+
+/// Reads the headers of `response`.
 pub(crate) fn head<B>(response: &Response<B>) -> Head {
-    // There is no gRPC below HTTP/2, and so one comparison is all that most responses cost.
-    match response.version() < Version::HTTP_2 {
-        true => Head::Foreign,
-        false => head_of(response.headers()),
+    match may_be_in(response.version()) {
+        true => head_of(response.headers()),
+        false => Head::Foreign,
     }
 }
 

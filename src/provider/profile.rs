@@ -67,6 +67,8 @@ pub enum LostReply {
 pub struct Refusal {
     is_never: bool,
     statuses: Vec<StatusCode>,
+    /// The least of them: one comparison, which most responses are told by.
+    least: u16,
     when: Option<Arc<When>>,
 }
 
@@ -232,9 +234,12 @@ impl Refusal {
     /// [`PeekLayer`](crate::peek::PeekLayer).
     #[must_use]
     pub fn statuses(statuses: impl IntoIterator<Item = StatusCode>) -> Self {
+        let statuses: Vec<_> = statuses.into_iter().collect();
+        let least = statuses.iter().min().map_or(u16::MAX, StatusCode::as_u16);
         Self {
             is_never: false,
-            statuses: statuses.into_iter().collect(),
+            statuses,
+            least,
             when: None,
         }
     }
@@ -264,17 +269,20 @@ impl Refusal {
         self
     }
 
-    #[inline]
     pub(crate) fn is_never(&self) -> bool {
         self.is_never
     }
 
+    /// Whether a response with this status is none, whatever else it says.
     #[inline]
+    pub(crate) fn passes(&self, status: StatusCode) -> bool {
+        status.as_u16() < self.least && self.when.is_none()
+    }
+
     pub(crate) fn is_when(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         self.when.as_ref().is_some_and(|when| when(status, headers))
     }
 
-    #[inline]
     pub(crate) fn has_status(&self, status: StatusCode) -> bool {
         self.statuses.contains(&status)
     }
