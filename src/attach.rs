@@ -6,6 +6,7 @@ use crate::{
     challenge,
     clock::Moment,
     error::Error,
+    lane::Lane,
     provider::{
         Headers, Heard, OriginIndex, Origins, Profile, ProviderError, Target, TokenRequest, Told,
     },
@@ -23,13 +24,17 @@ use crate::{
 pub struct Bare;
 
 /// How a layer decides about its requests.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Policy {
+    /// Why no request can be served at all.
+    pub(crate) blocked: Option<Error>,
     pub(crate) undeclared: Undeclared,
     /// Whether headers that the caller set itself, under a name of ours, are kept.
     pub(crate) respects_existing: bool,
     /// What the layer's own token requests are known by.
     pub(crate) own: Option<TokenRequest>,
+    /// A request that asks for nothing need not be looked at but for where it goes.
+    is_plain: bool,
 }
 
 /// What happens to a request whose origin is not declared.
@@ -52,18 +57,41 @@ pub(crate) enum Admission {
     Refused(Error),
 }
 
-/// Decides about `request`.
+// === impl Policy ===
+
+impl Policy {
+    /// The policy of a layer whose token requests are known by `own`, and which `blocked` keeps from
+    /// serving any other.
+    pub(crate) fn of_layer(self, own: TokenRequest, blocked: Option<Error>) -> Self {
+        Self {
+            is_plain: blocked.is_none() && !self.respects_existing,
+            blocked,
+            own: Some(own),
+            ..self
+        }
+    }
+}
+
+/// Decides about `request`, which goes to `peer` where it does not say where.
 #[inline]
-pub(crate) fn admit<B>(request: &Request<B>, profile: &Profile, policy: Policy) -> Admission {
+pub(crate) fn admit<B>(
+    request: &Request<B>,
+    profile: &Profile,
+    policy: &Policy,
+    peer: OriginIndex,
+) -> Admission {
     // Nearly every request: it asks for nothing, and spells its origin as it was declared.
     if request.extensions().is_empty()
-        && !policy.respects_existing
+        && policy.is_plain
         && let Some(origin) = profile.origins.find_spelled(request.uri())
     {
         return Admission::WithToken(origin);
     }
     let (uri, headers) = (request.uri(), request.headers());
-    admit_any(request.extensions(), uri, headers, profile, policy)
+    match admit_any(request.extensions(), uri, headers, profile, policy) {
+        Admission::WithToken(origin) => Admission::WithToken(origin.through(peer)),
+        admission => admission,
+    }
 }
 
 /// The same for a request of any kind.
@@ -73,8 +101,11 @@ fn admit_any(
     uri: &Uri,
     headers: &HeaderMap,
     profile: &Profile,
-    policy: Policy,
+    policy: &Policy,
 ) -> Admission {
+    if let Some(error) = &policy.blocked {
+        return Admission::Refused(error.clone());
+    }
     let asked = asked_for(extensions, policy);
     asked.unwrap_or_else(|| {
         let origin = profile.origins.find(uri);
@@ -87,7 +118,7 @@ pub(crate) fn admit_to(
     origin: Option<OriginIndex>,
     headers: &HeaderMap,
     profile: &Profile,
-    policy: Policy,
+    policy: &Policy,
     error: impl FnOnce() -> Error,
 ) -> Admission {
     if policy.respects_existing && profile.placement.is_on(headers) {
@@ -101,7 +132,7 @@ pub(crate) fn admit_to(
 }
 
 /// Decides about a request to an origin that nobody has declared.
-pub(crate) fn undeclared(policy: Policy, error: impl FnOnce() -> Error) -> Admission {
+pub(crate) fn undeclared(policy: &Policy, error: impl FnOnce() -> Error) -> Admission {
     match policy.undeclared {
         Undeclared::SendBare => Admission::Bare,
         Undeclared::Refuse => Admission::Refused(error()),
@@ -139,7 +170,7 @@ pub(crate) fn not_declared(uri: &Uri) -> Error {
 }
 
 /// What a request's extensions ask for.
-pub(crate) fn asked_for(extensions: &Extensions, policy: Policy) -> Option<Admission> {
+pub(crate) fn asked_for(extensions: &Extensions, policy: &Policy) -> Option<Admission> {
     if extensions.is_empty() {
         return None;
     }
@@ -152,8 +183,8 @@ pub(crate) fn asked_for(extensions: &Extensions, policy: Policy) -> Option<Admis
 
 /// Puts `headers` on `request`, in place of what is there under their names.
 #[inline]
-pub(crate) fn attach<B>(headers: &Headers, request: &mut Request<B>) {
-    place(headers, request.headers_mut());
+pub(crate) fn attach<B>(headers: &Headers, lane: Lane, request: &mut Request<B>) {
+    place(headers.of(lane), request.headers_mut());
 }
 
 /// The proofs that go with one token to one origin: none, where it is bound to no key.
@@ -219,7 +250,7 @@ impl Proofs<'_> {
 
     /// Puts the token and its proof in place of what is there under their names.
     pub(crate) fn place(&self, proof: Option<HeaderValue>, map: &mut HeaderMap) {
-        place(self.headers, map);
+        place(self.headers.own(), map);
         if let Some(proof) = proof {
             map.insert(PROOF, proof);
         }
@@ -246,8 +277,8 @@ pub(crate) const PROOF: HeaderName = HeaderName::from_static("dpop");
 
 /// Puts `headers` into `map`, in place of what is there under their names.
 #[inline]
-pub(crate) fn place(headers: &Headers, map: &mut HeaderMap) {
-    for (name, value) in headers.own() {
+fn place(headers: &[(HeaderName, HeaderValue)], map: &mut HeaderMap) {
+    for (name, value) in headers {
         map.insert(name.clone(), value.clone());
     }
 }

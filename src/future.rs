@@ -2,13 +2,14 @@
 
 mod proven;
 mod recovery;
+mod second;
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{HeaderMap, Request, Response};
@@ -16,15 +17,14 @@ use pin_project::pin_project;
 use tower::Service;
 
 use self::recovery::recover;
-pub(crate) use self::recovery::{Chance, Second, send_when_usable};
+pub(crate) use self::{recovery::send_when_usable, second::Chance};
 use crate::{
-    cell::{Cell, Generation, Session},
+    cell::{Cell, Presented, Session},
     challenge,
     error::{BoxError, Error},
     grpc,
     layer::Hold,
     observe::Event,
-    provider::OriginIndex,
     replay::Replay,
 };
 
@@ -40,15 +40,11 @@ where
 }
 
 #[pin_project(project = StateProj)]
+#[repr(u8)]
 enum State<F, R, S, B> {
     /// Nothing was sent; awaits nothing.
     Failed { error: Option<BoxError> },
-    /// Sent without a token; awaits the response, whatever it is.
-    AwaitBare {
-        #[pin]
-        response: F,
-    },
-    /// Sent with a token; awaits a response that may refuse it.
+    /// Sent; awaits a response. It may refuse the token, where one was sent.
     AwaitResponse {
         #[pin]
         response: F,
@@ -61,13 +57,12 @@ enum State<F, R, S, B> {
 type Outcome<R> = Pin<Box<dyn Future<Output = Result<R, BoxError>> + Send>>;
 
 /// How a cell takes note of a token that was not refused.
-type Note = fn(&Cell, Generation, OriginIndex);
+type Note = fn(&Cell, Presented);
 
 /// What was sent: enough to judge a refusal.
 pub(crate) struct Sent {
     pub(crate) session: Hold,
-    pub(crate) generation: Generation,
-    pub(crate) origin: OriginIndex,
+    pub(crate) presented: Presented,
 }
 
 // === impl ResponseFuture ===
@@ -87,7 +82,10 @@ where
 
     pub(crate) fn bare(response: S::Future) -> Self {
         Self {
-            state: State::AwaitBare { response },
+            state: State::AwaitResponse {
+                response,
+                sent: None,
+            },
         }
     }
 
@@ -123,45 +121,59 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
-        loop {
-            let (sent, second, response) = match state.as_mut().project() {
-                StateProj::Failed { error } => {
-                    let error = error.take();
-                    return Poll::Ready(Err(error.unwrap_or_else(|| Error::finished().into())));
+        match state.as_mut().project() {
+            StateProj::Failed { error } => {
+                let error = error.take();
+                Poll::Ready(Err(error.unwrap_or_else(|| Error::finished().into())))
+            }
+            StateProj::AwaitToken { outcome } => outcome.as_mut().poll(cx),
+            StateProj::AwaitResponse { response, sent } => {
+                let mut polled = response.poll(cx);
+                let refused = match is_refused(&mut polled, sent) {
+                    true => sent.take(),
+                    false => None,
+                };
+                // Matched and not mapped, which would move each response once more.
+                match polled {
+                    Poll::Ready(Ok(response)) => match refused {
+                        None => Poll::Ready(Ok(response)),
+                        Some((sent, second)) => go_on_from(response, sent, second, state, cx),
+                    },
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+                    Poll::Pending => Poll::Pending,
                 }
-                StateProj::AwaitBare { response } => return response.poll(cx).map_err(Into::into),
-                StateProj::AwaitToken { outcome } => return outcome.as_mut().poll(cx),
-                StateProj::AwaitResponse { response, sent } => {
-                    let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    match sent.take_if(|(sent, _)| sent.is_refused_by(&response)) {
-                        Some((sent, second)) => (sent, second, response),
-                        None => {
-                            if let Some((sent, _)) = sent {
-                                sent.take_note(&mut response, Cell::accepted);
-                            }
-                            // A body need not be kept once its answer is there.
-                            *sent = None;
-                            return Poll::Ready(Ok(response));
-                        }
-                    }
-                }
-            };
-            // AwaitResponse → AwaitToken, once.
-            match refused(sent, second, response) {
-                Ok(outcome) => state.set(State::AwaitToken { outcome }),
-                Err(response) => return Poll::Ready(Ok(response)),
             }
         }
     }
 }
 
-/// What comes of a refusal: another outcome, or the refusal itself.
+/// Whether the response that has come, if one has, refuses what was `sent`. Otherwise takes note, and
+/// lets that go: a body need not be kept once its answer is there.
+#[inline]
+fn is_refused<S, B, E, ResBody: 'static>(
+    polled: &mut Poll<Result<Response<ResBody>, E>>,
+    sent: &mut Option<(Sent, Chance<S, B>)>,
+) -> bool {
+    let (Poll::Ready(Ok(response)), Some((first, _))) = (polled, &*sent) else {
+        return false;
+    };
+    if first.is_refused_by(response) {
+        return true;
+    }
+    first.take_note(response, Cell::accepted);
+    *sent = None;
+    false
+}
+
+/// What comes of a refusal: another outcome, which the future awaits from now on, or the refusal itself.
 #[cold]
-fn refused<S, B, ResBody>(
+fn go_on_from<S, B, ResBody>(
+    refused: Response<ResBody>,
     sent: Sent,
     second: Chance<S, B>,
-    response: Response<ResBody>,
-) -> Result<Outcome<Response<ResBody>>, Response<ResBody>>
+    mut state: Pin<&mut State<S::Future, Response<ResBody>, S, B>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<ResBody>, BoxError>>
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Send + 'static,
     S::Future: Send + 'static,
@@ -170,10 +182,16 @@ where
     ResBody: Send + 'static,
 {
     sent.session.tell(Event::Refused { again: false });
-    match second.and_then(Second::hold) {
-        Ok(second) => Ok(Box::pin(recover(sent, response, second))),
-        Err(why) => Err(sent.only_once(response, why)),
-    }
+    let second = match second.hold() {
+        Ok(second) => second,
+        Err(why) => return Poll::Ready(Ok(sent.only_once(refused, why))),
+    };
+    // AwaitResponse → AwaitToken, once. What the first sending holds goes before the second begins.
+    state.set(State::Failed { error: None });
+    let mut outcome: Outcome<_> = Box::pin(recover(sent, refused, second));
+    let polled = outcome.as_mut().poll(cx);
+    state.set(State::AwaitToken { outcome });
+    polled
 }
 
 impl<S, B> fmt::Debug for ResponseFuture<S, B>
@@ -188,14 +206,15 @@ where
 // === impl Sent ===
 
 impl Sent {
+    #[inline]
     fn is_refused_by<B>(&self, response: &Response<B>) -> bool {
-        let profile = self.session.family().profile();
+        let profile = self.session.profile();
         challenge::refuses(response, &profile.refusal) && !self.is_of_its_proof(response)
     }
 
     /// Whether what `response` finds wrong is the proof that went with the token.
     fn is_of_its_proof<B>(&self, response: &Response<B>) -> bool {
-        let is_bound = self.session.family().profile().binding.is_some();
+        let is_bound = self.session.profile().binding.is_some();
         is_bound && challenge::of_proof(response).is_some()
     }
 
@@ -206,14 +225,14 @@ impl Sent {
         if grpc::has_begun(response) {
             self.take_note_at_its_end(response, accepted);
         } else if challenge::speaks_for_it(response) {
-            accepted(self.session.cell(), self.generation, self.origin);
+            accepted(self.session.cell(), self.presented);
         }
     }
 
     fn take_note_at_its_end<B: 'static>(&self, response: &mut Response<B>, accepted: Note) {
         let session: &Arc<Session> = &self.session;
-        let (generation, origin) = (self.generation, self.origin);
-        if session.family().profile().refusal.is_never() {
+        let presented = self.presented;
+        if session.profile().refusal.is_never() {
             return;
         }
         // A body that outlives all handles need not keep the session.
@@ -226,18 +245,24 @@ impl Sent {
                 true => {
                     session.tell(Event::Refused { again: false });
                     session.tell(Event::NotReplayed { why: "late" });
-                    session.reject(generation, origin);
+                    session.reject(presented.generation(), presented.origin());
                 }
-                false => accepted(session.cell(), generation, origin),
+                false => accepted(session.cell(), presented),
             }
         });
+    }
+
+    /// Begins an exchange for a refusal that nobody waits for.
+    fn reject(&self) {
+        self.session
+            .reject(self.presented.generation(), self.presented.origin());
     }
 
     /// The refusal of a request that cannot be sent again: its caller gets the response, and the
     /// next request a newer token.
     fn only_once<B>(&self, mut refused: Response<B>, why: Replay) -> Response<B> {
         self.session.tell(Event::NotReplayed { why: why.as_str() });
-        self.session.reject(self.generation, self.origin);
+        self.reject();
         why.mark(refused.extensions_mut());
         refused
     }

@@ -16,6 +16,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
+/// The lane of a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lane(usize);
+
 /// A copy for each lane.
 #[derive(Clone, Default)]
 pub(crate) struct Lanes<T>([T; LANES]);
@@ -27,6 +31,24 @@ pub(crate) struct Lanes<T>([T; LANES]);
 #[derive(Clone, Default)]
 #[repr(align(64))]
 pub(crate) struct Apart<T>(T);
+
+// === impl Lane ===
+
+impl Lane {
+    /// That of the current thread, which keeps to it. Each thread takes the next one.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        thread_local!(static OWN: Cell<usize> = const { Cell::new(NONE) });
+        Self(OWN.with(|own| match own.get() {
+            NONE => {
+                let next = NEXT.fetch_add(1, Relaxed);
+                own.set(next);
+                next
+            }
+            known => known,
+        }))
+    }
+}
 
 // === impl Lanes ===
 
@@ -51,10 +73,10 @@ impl<T> Lanes<T> {
         failure.map_or(Ok(lanes), Err)
     }
 
-    /// The copy of the current thread.
+    /// The copy of this lane.
     #[inline]
-    pub(crate) fn own(&self) -> &T {
-        &self.0[current() % LANES]
+    pub(crate) fn of(&self, lane: Lane) -> &T {
+        &self.0[lane.0 % LANES]
     }
 }
 
@@ -88,20 +110,6 @@ impl<T: fmt::Debug> fmt::Debug for Apart<T> {
     }
 }
 
-/// A number that the current thread keeps, the next one for each thread.
-#[inline]
-fn current() -> usize {
-    thread_local!(static OWN: Cell<usize> = const { Cell::new(NONE) });
-    OWN.with(|own| match own.get() {
-        NONE => {
-            let next = NEXT.fetch_add(1, Relaxed);
-            own.set(next);
-            next
-        }
-        known => known,
-    })
-}
-
 /// As many as there are lanes may clone at once without waiting; each costs some memory a token.
 const LANES: usize = 8;
 const NONE: usize = usize::MAX;
@@ -121,8 +129,8 @@ mod tests {
     #[test]
     fn a_thread_keeps_to_its_lane() {
         let lanes = numbered();
-        let first = *lanes.own();
-        assert!((0..100).all(|_| *lanes.own() == first));
+        let first = *lanes.of(Lane::current());
+        assert!((0..100).all(|_| *lanes.of(Lane::current()) == first));
     }
 
     #[test]
@@ -130,7 +138,7 @@ mod tests {
         let lanes = numbered();
         let used: BTreeSet<_> = thread::scope(|scope| {
             let threads: Vec<_> = (0..16 * LANES)
-                .map(|_| scope.spawn(|| *lanes.own()))
+                .map(|_| scope.spawn(|| *lanes.of(Lane::current())))
                 .collect();
             threads
                 .into_iter()

@@ -4,6 +4,7 @@ mod builder;
 
 use std::{
     fmt,
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering::Relaxed},
@@ -18,9 +19,10 @@ pub use self::builder::AuthLayerBuilder;
 use crate::{
     attach::{self, Policy},
     cell::{Session, Snapshot},
+    clock::Moment,
     error::Error,
     handle::AuthHandle,
-    lane::{Apart, Lanes},
+    lane::{Apart, Lane, Lanes},
     provider::{OriginIndex, Provider},
     replay::Bodies,
     service::Auth,
@@ -69,14 +71,18 @@ pub(crate) struct Core {
     services: AtomicU16,
 }
 
+/// A token that goes onto a request as it is.
+pub(crate) struct Simple<T> {
+    pub(crate) snapshot: T,
+    pub(crate) now: Moment,
+}
+
 /// What a request under way keeps its session by. Cores do not wait for each other's.
 pub(crate) type Hold = Arc<Apart<Arc<Session>>>;
 
 /// How a layer treats its requests.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Why no request can be served at all.
-    pub(crate) blocked: Option<Error>,
     pub(crate) admission: Policy,
     /// Which bodies can be sent twice, if any request is.
     pub(crate) replay: Option<Bodies>,
@@ -165,16 +171,42 @@ impl Core {
         })
     }
 
+    /// The token, where there is a good one that goes onto a request as it is, which is nearly always.
+    #[inline]
+    pub(crate) fn simple(&self) -> Option<Simple<impl Deref<Target = Arc<Snapshot>> + use<>>> {
+        let cell = self.session.cell();
+        let now = cell.coarse();
+        let snapshot = cell.load();
+        if snapshot.simple_until.reached(now) && !self.still_simple(&snapshot, now) {
+            return None;
+        }
+        Some(Simple { snapshot, now })
+    }
+
+    /// Whether the token of `snapshot`, which has to be looked after, may go onto a request as it is all
+    /// the same. Looks after it, beside the request.
+    #[cold]
+    fn still_simple(&self, snapshot: &Snapshot, now: Moment) -> bool {
+        if !snapshot.is_usable(now) {
+            return false;
+        }
+        if snapshot.attention.reached(now) {
+            self.session.attend();
+        }
+        // A proof goes with it, which takes longer.
+        snapshot.headers.prover().is_none()
+    }
+
     /// The origin of `uri`, as a token says that brought it.
     pub(crate) fn origin_by(&self, snapshot: &Snapshot, uri: &Uri) -> Option<OriginIndex> {
-        let profile = self.session.family().profile();
+        let profile = self.session.profile();
         attach::origin_of_token(profile, &snapshot.origins, |origins| origins.find(uri))
     }
 
     /// Keeps the session for as long as a request takes.
     #[inline]
-    pub(crate) fn hold(&self) -> Hold {
-        Arc::clone(self.holds.own())
+    pub(crate) fn hold(&self, lane: Lane) -> Hold {
+        Arc::clone(self.holds.of(lane))
     }
 }
 

@@ -4,19 +4,21 @@ use std::{
     fmt,
     marker::PhantomData,
     mem,
+    ops::Deref,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use tower::Service;
 
 use crate::{
     attach::{self, Admission},
-    cell::Snapshot,
+    cell::{Presented, Snapshot},
     error::{BoxError, Error},
-    future::{Chance, ResponseFuture, Second, Sent, send_when_usable},
-    layer::Core,
+    future::{Chance, ResponseFuture, Sent, send_when_usable},
+    lane::Lane,
+    layer::{Core, Simple},
     observe::Event,
     provider::{OriginIndex, Provider},
 };
@@ -32,15 +34,6 @@ pub struct Auth<S, P> {
     /// Where requests without an authority go.
     peer: OriginIndex,
     provider: PhantomData<fn() -> P>,
-}
-
-/// What came of putting a token on a request.
-enum Put<S, B> {
-    Done(Sent, Chance<S, B>),
-    /// There is no good one, or a proof goes with it: that takes longer.
-    NotSimple,
-    /// It may not go there.
-    NotThere,
 }
 
 // === impl Auth ===
@@ -98,19 +91,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        if let Some(error) = &self.core.settings.blocked {
-            return self.unserved(error.clone(), &request);
-        }
-        let profile = self.core.session.family().profile();
-        match attach::admit(&request, profile, self.core.settings.admission) {
+        let core = &*self.core;
+        let profile = core.session.profile();
+        match attach::admit(&request, profile, &core.settings.admission, self.peer) {
             Admission::WithToken(origin) => {
-                let origin = origin.through(self.peer);
-                match self.put_token_on(&mut request, |_, _| Some(origin)) {
-                    Put::Done(sent, second) => {
-                        ResponseFuture::sent(self.inner.call(request), sent, second)
-                    }
-                    Put::NotSimple | Put::NotThere => self.call_when_usable(request, Some(origin)),
-                }
+                let Some(simple) = core.simple() else {
+                    return self.call_when_usable(request, Some(origin));
+                };
+                let (sent, second) = self.put(simple, &mut request, origin);
+                ResponseFuture::sent(self.inner.call(request), sent, second)
             }
             Admission::AsItsTokenSays => self.call_as_token_says(request),
             Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
@@ -120,42 +109,25 @@ where
 }
 
 impl<S, P> Auth<S, P> {
-    /// Puts the token on `request` where there is a good one, which is nearly always, and where that
-    /// one may go to the origin that `origin_by` finds.
-    #[inline]
-    fn put_token_on<B: 'static>(
+    /// Puts the token on a `request` to `origin`.
+    #[inline(always)]
+    fn put<B: 'static>(
         &self,
+        Simple { snapshot, now }: Simple<impl Deref<Target = Arc<Snapshot>>>,
         request: &mut Request<B>,
-        origin_by: impl FnOnce(&Snapshot, &Uri) -> Option<OriginIndex>,
-    ) -> Put<S, B>
+        origin: OriginIndex,
+    ) -> (Sent, Chance<S, B>)
     where
         S: Clone,
     {
-        let session = &self.core.session;
-        let now = session.cell().coarse();
-        let snapshot = session.cell().load();
-        if snapshot.simple_until.reached(now) {
-            if !snapshot.is_usable(now) {
-                return Put::NotSimple;
-            }
-            if snapshot.attention.reached(now) {
-                session.attend();
-            }
-            if snapshot.headers.prover().is_some() {
-                return Put::NotSimple;
-            }
-        }
-        let Some(origin) = origin_by(&snapshot, request.uri()) else {
-            return Put::NotThere;
-        };
-        let second = Second::of(&self.core, &self.inner, request, now);
-        attach::attach(&snapshot.headers, request);
+        let second = Chance::of(&self.core, &self.inner, request, now);
+        let lane = Lane::current();
+        attach::attach(&snapshot.headers, lane, request);
         let sent = Sent {
-            session: self.core.hold(),
-            generation: snapshot.generation,
-            origin,
+            session: self.core.hold(lane),
+            presented: Presented::new(snapshot.generation, origin),
         };
-        Put::Done(sent, second)
+        (sent, second)
     }
 
     /// Calls with a request that may go where the token, and nobody else, says.
@@ -171,18 +143,17 @@ impl<S, P> Auth<S, P> {
         ReqBody: Send + 'static,
         ResBody: Send + 'static,
     {
-        let core = &self.core;
-        match self.put_token_on(&mut request, |snapshot, uri| core.origin_by(snapshot, uri)) {
-            Put::Done(sent, second) => ResponseFuture::sent(self.inner.call(request), sent, second),
-            Put::NotSimple => self.call_when_usable(request, None),
-            Put::NotThere => {
-                let uri = request.uri();
-                let policy = self.core.settings.admission;
-                match attach::undeclared(policy, || attach::not_declared(uri)) {
-                    Admission::Refused(error) => self.unserved(error, &request),
-                    _ => ResponseFuture::bare(self.inner.call(request)),
-                }
-            }
+        let Some(simple) = self.core.simple() else {
+            return self.call_when_usable(request, None);
+        };
+        if let Some(origin) = self.core.origin_by(&simple.snapshot, request.uri()) {
+            let (sent, second) = self.put(simple, &mut request, origin);
+            return ResponseFuture::sent(self.inner.call(request), sent, second);
+        }
+        let (uri, policy) = (request.uri(), &self.core.settings.admission);
+        match attach::undeclared(policy, || attach::not_declared(uri)) {
+            Admission::Refused(error) => self.unserved(error, &request),
+            _ => ResponseFuture::bare(self.inner.call(request)),
         }
     }
 

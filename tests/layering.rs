@@ -22,7 +22,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cell", &["clock", "error", "observe", "provider", "token"]),
     // middle
     // `challenge`, `clock`: for proofs, which are dated, and of which a response may speak.
-    ("attach", &["challenge", "clock", "error", "provider"]),
+    (
+        "attach",
+        &["challenge", "clock", "error", "lane", "provider"],
+    ),
     ("challenge", &["grpc", "provider"]),
     // `cell`: for the clock that a deadline is kept by.
     ("grpc", &["cell", "clock", "error"]),
@@ -38,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "error",
             "grpc",
+            "lane",
             "layer",
             "observe",
             "provider",
@@ -48,7 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "service",
         // `cell`: a token may say itself where it may go.
         &[
-            "attach", "cell", "error", "future", "layer", "observe", "provider",
+            "attach", "cell", "error", "future", "lane", "layer", "observe", "provider",
         ],
     ),
     (

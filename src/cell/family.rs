@@ -76,11 +76,6 @@ impl Family {
         })
     }
 
-    #[inline]
-    pub(crate) fn profile(&self) -> &Profile {
-        &self.profile
-    }
-
     /// The session of a new layer. A seed that cannot be used is left out, and said why.
     pub(crate) fn first_session(
         self: &Arc<Self>,

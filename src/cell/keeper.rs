@@ -277,7 +277,7 @@ mod tests {
 
     /// A session that wants to be kept alive.
     fn session(family: &Arc<Family>, user: String) -> Arc<Session> {
-        let id = family.profile().session().with_session_key(user);
+        let id = family.profile.session().with_session_key(user);
         let seed = Token::new("t").with_refresh_token("r");
         let lifetime = Duration::from_secs(12 * 3_600);
         family

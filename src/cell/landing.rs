@@ -5,10 +5,9 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use super::{
     Cell, State,
     flight::Ending,
-    hint,
     ledger::Ask,
     schedule::{Access, Plan},
-    snapshot::Snapshot,
+    snapshot::{Presented, Snapshot},
     wake,
 };
 use crate::{
@@ -130,7 +129,8 @@ impl Cell {
             match generation > refused {
                 true => {
                     refusals.exchange_brought(origin, refused, generation, now);
-                    self.unjudged.store(hint(generation, origin), Relaxed);
+                    let unjudged = Presented::new(generation, origin);
+                    self.unjudged.store(unjudged.as_u64(), Relaxed);
                 }
                 false => refusals.not_cured(origin, generation, now),
             }

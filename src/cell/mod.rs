@@ -72,7 +72,7 @@ use crate::{
     clock::{Clock, Moment, Sleep},
     error::Error,
     observe::{Event, Observers},
-    provider::{OriginIndex, Profile, Reason},
+    provider::{Profile, Reason},
 };
 
 pub(crate) use self::{
@@ -82,7 +82,7 @@ pub(crate) use self::{
     look::{Look, Need},
     revocation::overtaken_by_a_login,
     session::Session,
-    snapshot::Snapshot,
+    snapshot::{Presented, Snapshot},
     ticket::Ticket,
 };
 pub use self::{
@@ -154,7 +154,7 @@ impl Cell {
             floor,
             observers,
             keeps_idle_alive,
-            unjudged: AtomicU64::new(JUDGED),
+            unjudged: AtomicU64::new(Presented::NONE.as_u64()),
             has_store,
             logs_in: false,
         }
@@ -162,7 +162,7 @@ impl Cell {
 
     /// The current snapshot, without a lock.
     #[inline]
-    pub(crate) fn load(&self) -> impl std::ops::Deref<Target = Arc<Snapshot>> {
+    pub(crate) fn load(&self) -> impl std::ops::Deref<Target = Arc<Snapshot>> + use<> {
         self.snapshot.load()
     }
 
@@ -181,20 +181,20 @@ impl Cell {
         self.clock.sleep(duration)
     }
 
-    /// Notes that `origin` took `generation`. Costs a look at one number, unless that is what an
-    /// exchange for its refusal brought and nobody has said yet whether it is good.
+    /// Notes that a token was taken where it was `presented`. Costs a look at one number, unless that
+    /// token is what an exchange for a refusal there brought and nobody has said yet whether it is good.
     #[inline]
-    pub(crate) fn accepted(&self, generation: Generation, origin: OriginIndex) {
-        if self.awaits_judgement(generation, origin) {
-            self.cured(generation, origin);
+    pub(crate) fn accepted(&self, presented: Presented) {
+        if self.awaits_judgement(presented) {
+            self.cured(presented);
         }
     }
 
-    /// Whether nobody has said yet what `generation` is worth, which an exchange for a refusal of
-    /// `origin` has brought.
+    /// Whether nobody has said yet what a token is worth that an exchange has brought for a refusal
+    /// where it was `presented`.
     #[inline]
-    pub(crate) fn awaits_judgement(&self, generation: Generation, origin: OriginIndex) -> bool {
-        self.unjudged.load(Relaxed) == hint(generation, origin)
+    pub(crate) fn awaits_judgement(&self, presented: Presented) -> bool {
+        self.unjudged.load(Relaxed) == presented.as_u64()
     }
 
     /// When the keeper has to look at this session again.
@@ -279,15 +279,6 @@ impl std::fmt::Debug for Cell {
             .finish_non_exhaustive()
     }
 }
-
-/// A generation that an origin is to judge, in one number.
-#[inline]
-fn hint(generation: Generation, origin: OriginIndex) -> u64 {
-    generation.number() << u16::BITS | u64::from(origin.number())
-}
-
-/// No generation: that of no token, at the first origin.
-const JUDGED: u64 = 0;
 
 /// Wakes, which may run foreign code: never under the lock.
 fn wake(wakers: Vec<Waker>) {

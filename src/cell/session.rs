@@ -19,7 +19,7 @@ use crate::{
     clock::Sleep,
     error::Error,
     observe::Event,
-    provider::{OriginIndex, ProviderError, SessionId},
+    provider::{OriginIndex, Profile, ProviderError, SessionId},
     token::Token,
 };
 
@@ -65,6 +65,12 @@ impl Session {
 
     pub(crate) fn id(&self) -> &SessionId {
         &self.id
+    }
+
+    /// The profile, by the way that requests take anyway.
+    #[inline]
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.cell.profile
     }
 
     #[inline]

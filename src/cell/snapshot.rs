@@ -5,7 +5,7 @@ use std::fmt;
 use super::schedule::Plan;
 use crate::{
     clock::Moment,
-    provider::{Headers, Origins},
+    provider::{Headers, OriginIndex, Origins},
     token::{Token, expiry::Expiry},
 };
 
@@ -13,6 +13,11 @@ use crate::{
 /// was sent: that of an older one says nothing about the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
+
+/// A token as it was presented to an origin: its generation and the origin, in one word. It is what a
+/// server's verdict is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Presented(u64);
 
 /// One token with everything that a request needs, immutable.
 #[derive(Clone)]
@@ -46,6 +51,32 @@ impl Generation {
     /// The number: 0 before the first access token, then counting up.
     #[must_use]
     pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+// === impl Presented ===
+
+impl Presented {
+    /// No token, at the first origin.
+    pub(super) const NONE: Self = Self(0);
+
+    #[inline]
+    pub(crate) fn new(generation: Generation, origin: OriginIndex) -> Self {
+        Self(generation.0 << u16::BITS | u64::from(origin.number()))
+    }
+
+    pub(crate) const fn generation(self) -> Generation {
+        Generation(self.0 >> u16::BITS)
+    }
+
+    pub(crate) const fn origin(self) -> OriginIndex {
+        OriginIndex::of_number(self.0 as u16)
+    }
+
+    /// The same, for an atomic number.
+    #[inline]
+    pub(super) const fn as_u64(self) -> u64 {
         self.0
     }
 }

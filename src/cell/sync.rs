@@ -22,7 +22,7 @@ mod primitives {
 
         /// Reads without taking a reference count.
         #[inline]
-        pub(crate) fn load(&self) -> impl Deref<Target = Arc<T>> {
+        pub(crate) fn load(&self) -> impl Deref<Target = Arc<T>> + use<T> {
             self.0.load()
         }
 
@@ -46,7 +46,7 @@ mod primitives {
             Self(Mutex::new(Arc::new(value)))
         }
 
-        pub(crate) fn load(&self) -> impl Deref<Target = Arc<T>> {
+        pub(crate) fn load(&self) -> impl Deref<Target = Arc<T>> + use<T> {
             struct Loaded<T>(Arc<T>);
             impl<T> Deref for Loaded<T> {
                 type Target = Arc<T>;

@@ -2,18 +2,19 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Cell, Generation, JUDGED};
+use super::{Cell, Generation, Presented};
 use crate::provider::OriginIndex;
 
 // === impl Cell ===
 
 impl Cell {
-    /// Notes that `origin` took `generation`, which a request was sent again with.
-    pub(crate) fn cured(&self, generation: Generation, origin: OriginIndex) {
+    /// Notes that a token, which a request was sent again with, was taken where it was `presented`.
+    pub(crate) fn cured(&self, presented: Presented) {
         let mut state = self.lock();
+        let (generation, origin) = (presented.generation(), presented.origin());
         state.refusals.cured(origin, generation);
-        if self.awaits_judgement(generation, origin) {
-            self.unjudged.store(JUDGED, Relaxed);
+        if self.awaits_judgement(presented) {
+            self.unjudged.store(Presented::NONE.as_u64(), Relaxed);
         }
     }
 

@@ -96,7 +96,7 @@ impl Middleware for AuthMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> ChainResult<Response> {
-        let asked = attach::asked_for(extensions, self.core.settings.admission);
+        let asked = attach::asked_for(extensions, &self.core.settings.admission);
         send(&self.core, asked, Rest { next, extensions }, request).await
     }
 }

@@ -12,7 +12,8 @@ use tower::Service;
 
 use super::{
     Sent,
-    recovery::{Chance, Second, newer, replayed, unserved},
+    recovery::{newer, replayed, unserved},
+    second::{Chance, Second},
 };
 use crate::{
     attach::Proofs,
@@ -38,7 +39,7 @@ where
     B: 'static,
     ResBody: 'static,
 {
-    let sending = Sending::new(&core, &snapshot, sent.origin);
+    let sending = Sending::new(&core, &snapshot, sent.presented.origin());
     let (mut response, second) = sending.send(ready, request, second).await?;
     drop(snapshot);
     if sent.is_of_its_proof(&response) {
@@ -50,7 +51,7 @@ where
         return Ok(response);
     }
     sent.session.tell(Event::Refused { again: false });
-    match second.and_then(Second::hold) {
+    match second.hold() {
         Ok(second) => recover(&core, sent, response, second).await,
         Err(why) => Ok(sent.only_once(response, why)),
     }
@@ -93,7 +94,7 @@ impl<'a> Sending<'a> {
     fn new(core: &'a Core, token: &'a Snapshot, origin: OriginIndex) -> Self {
         let proofs = Proofs {
             headers: &token.headers,
-            origins: &core.session.family().profile().origins,
+            origins: &core.session.profile().origins,
             brought: &token.origins,
             origin,
         };
@@ -117,11 +118,11 @@ impl<'a> Sending<'a> {
         let Some(told) = told else {
             return Ok((response, second));
         };
-        let second = match second.and_then(Second::hold) {
+        let second = match second.hold() {
             Ok(second) => second,
             Err(why) => {
                 why.mark(response.extensions_mut());
-                return Ok((response, Err(why)));
+                return Ok((response, Chance::none(why)));
             }
         };
         drop(response);
@@ -152,6 +153,6 @@ impl<'a> Sending<'a> {
     }
 
     fn spare<S: Clone, B: 'static>(&self, service: &S, request: &mut Request<B>) -> Chance<S, B> {
-        Second::of(self.core, service, request, self.core.session.cell().now())
+        Chance::of(self.core, service, request, self.core.session.cell().now())
     }
 }

@@ -1,92 +1,33 @@
 //! Sending a request whose token is waited for, and sending it again after a refusal.
 
-use std::{
-    future::{Future, poll_fn},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use http::{Request, Response, Uri};
 use tower::Service;
 
-use super::{Sent, proven};
+use super::{
+    Sent, proven,
+    second::{Chance, Second},
+};
 use crate::{
     attach::{self, Admission},
-    cell::{Cell, Session, Snapshot},
-    clock::Moment,
+    cell::{Cell, Presented, Session, Snapshot},
     error::{BoxError, Error},
     grpc::{self, Patience},
+    lane::Lane,
     layer::Core,
     observe::Event,
     provider::{Headers, OriginIndex, Origins},
-    replay::{self, Bodies, Replay, Spare},
+    replay::Replay,
 };
-
-/// The means to send a request a second time, or why there are none.
-pub(crate) type Chance<S, B> = Result<Box<Second<S, B>>, Replay>;
-
-/// What is needed to send a request a second time.
-pub(crate) struct Second<S, B> {
-    service: S,
-    head: Request<()>,
-    body: Spare<B>,
-    /// When the first sending began.
-    began: Moment,
-}
 
 // === impl Second ===
 
-impl<S: Clone, B: 'static> Second<S, B> {
-    /// The means to send `request`, whose first sending begins now, again, where that is wanted and
-    /// possible. Its body is the same to whoever reads it.
-    #[inline]
-    pub(crate) fn of(
-        core: &Core,
-        service: &S,
-        request: &mut Request<B>,
-        now: Moment,
-    ) -> Chance<S, B> {
-        match &core.settings.replay {
-            Some(bodies) => Self::kept(bodies, service, request, now),
-            None => Err(Replay::SwitchedOff),
-        }
-    }
-
-    fn kept(bodies: &Bodies, service: &S, request: &mut Request<B>, now: Moment) -> Chance<S, B> {
-        let body = bodies.spare(request.body_mut())?;
-        Ok(Box::new(Self {
-            service: service.clone(),
-            head: replay::head(request),
-            body,
-            began: now,
-        }))
-    }
-}
-
 impl<S, B> Second<S, B> {
-    /// Holds a first sending that is still under way, until this is dropped or sent.
-    pub(super) fn hold(self: Box<Self>) -> Chance<S, B> {
-        self.body.hold()?;
-        Ok(self)
-    }
-
-    fn patience(&self) -> Patience {
-        Patience::of(self.head.headers(), self.began)
-    }
-
-    pub(super) fn uri(&self) -> &Uri {
-        self.head.uri()
-    }
-
-    /// How long its caller still waits.
-    pub(super) fn left(&self, sent: &Sent) -> Duration {
-        self.patience().left(sent.session.cell().now())
-    }
-
     /// The answer without a newer token.
     pub(super) fn without<R>(&self, none: NoNewer<R>) -> Result<Response<R>, BoxError> {
         match none {
-            NoNewer::OutOfTime(error) => Err(grpc::to_caller(error, self.head.headers())),
+            NoNewer::OutOfTime(error) => Err(grpc::to_caller(error, self.head().headers())),
             NoNewer::Refused(refused) => Ok(refused),
         }
     }
@@ -97,34 +38,9 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    /// The request once more, with nothing put on it yet, and a service that is ready for it.
-    pub(super) async fn ready(self: Box<Self>, cell: &Cell) -> Result<(S, Request<B>), BoxError> {
-        let patience = self.patience();
-        let Self {
-            mut service,
-            mut head,
-            body,
-            ..
-        } = *self;
-        // Before readiness is awaited, which may need what the first sending holds.
-        let body = body.take();
-        let ready = patience.limit(cell, poll_fn(|cx| service.poll_ready(cx)));
-        let passed_on = match ready.await {
-            Ok(ready) => {
-                ready.map_err(Into::into)?;
-                patience.pass_on(head.headers_mut(), cell.now())
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = passed_on {
-            return Err(grpc::to_caller(error, head.headers()));
-        }
-        Ok((service, head.map(|()| body)))
-    }
-
     async fn send(self: Box<Self>, token: &Headers, cell: &Cell) -> Result<S::Response, BoxError> {
         let (mut service, mut request) = self.ready(cell).await?;
-        attach::attach(token, &mut request);
+        attach::attach(token, Lane::current(), &mut request);
         service.call(request).await.map_err(Into::into)
     }
 }
@@ -168,17 +84,17 @@ where
         if let Err(error) = patience.pass_on(request.headers_mut(), now) {
             return Err(unserved(&core, error, &request));
         }
-        let second = Second::of(&core, &ready, &mut request, now);
+        let second = Chance::of(&core, &ready, &mut request, now);
+        let lane = Lane::current();
         let sent = Sent {
-            session: core.hold(),
-            generation: snapshot.generation,
-            origin,
+            session: core.hold(lane),
+            presented: Presented::new(snapshot.generation, origin),
         };
         if snapshot.headers.prover().is_some() {
             let sending = proven::send_and_recover(core, ready, request, snapshot, sent, second);
             return Box::pin(sending).await;
         }
-        attach::attach(&snapshot.headers, &mut request);
+        attach::attach(&snapshot.headers, lane, &mut request);
         drop(snapshot);
         Box::pin(send_and_recover(ready, request, sent, second)).await
     }
@@ -209,7 +125,7 @@ where
     S::Error: Into<BoxError>,
 {
     let uri = request.uri();
-    match attach::undeclared(core.settings.admission, || attach::not_declared(uri)) {
+    match attach::undeclared(&core.settings.admission, || attach::not_declared(uri)) {
         Admission::Refused(error) => Err(unserved(&core, error, &request)),
         _ => ready.call(request).await.map_err(Into::into),
     }
@@ -232,7 +148,7 @@ where
         return Ok(response);
     }
     sent.session.tell(Event::Refused { again: false });
-    match second.and_then(Second::hold) {
+    match second.hold() {
         Ok(second) => recover(sent, response, second).await,
         Err(why) => Ok(sent.only_once(response, why)),
     }
@@ -250,7 +166,7 @@ where
     S::Error: Into<BoxError>,
     ResBody: 'static,
 {
-    let newer = match newer(&sent, refused, second.head.uri(), second.left(&sent)).await {
+    let newer = match newer(&sent, refused, second.uri(), second.left(&sent)).await {
         Ok(newer) => newer,
         Err(none) => return second.without(none),
     };
@@ -282,7 +198,8 @@ pub(super) async fn newer<ResBody>(
     left: Duration,
 ) -> Result<Newer, NoNewer<ResBody>> {
     let session = &sent.session;
-    let token = match session.newer_than(sent.generation, sent.origin, left).await {
+    let (refused_one, origin) = (sent.presented.generation(), sent.presented.origin());
+    let token = match session.newer_than(refused_one, origin, left).await {
         Ok(token) => token,
         Err(error) if error.is_out_of_time() => {
             session.tell(Event::NotReplayed { why: "out_of_time" });
@@ -290,9 +207,9 @@ pub(super) async fn newer<ResBody>(
         }
         Err(error) => return Err(NoNewer::Refused(without_newer(session, refused, error))),
     };
-    let profile = session.family().profile();
+    let profile = session.profile();
     let find = |origins: &Origins| origins.find(uri);
-    match attach::origin_again(profile, sent.origin, &token.origins, find) {
+    match attach::origin_again(profile, origin, &token.origins, find) {
         // The refusal is dropped now and not before: it is the answer as long as there is no better.
         Some(origin) => Ok(Newer { token, origin }),
         // The newer token may not go where the older one could.
@@ -312,15 +229,16 @@ pub(super) fn replayed<ResBody: 'static>(
     let session = &sent.session;
     let again = Sent {
         session: Arc::clone(session),
-        generation: newer.token.generation,
-        origin: newer.origin,
+        presented: Presented::new(newer.token.generation, newer.origin),
     };
     Replay::Replayed.mark(response.extensions_mut());
     if again.is_refused_by(&response) {
         session.tell(Event::Refused { again: true });
-        session.cell().not_cured(again.generation, again.origin);
+        session
+            .cell()
+            .not_cured(newer.token.generation, newer.origin);
         // Where no exchange had tried to cure it yet, one begins, for the next request.
-        session.reject(again.generation, again.origin);
+        again.reject();
         return response;
     }
     if !again.is_of_its_proof(&response) {

@@ -208,7 +208,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
     /// token with no home, a token or a fixed header value that no header can hold.
     pub fn build(self) -> Result<AuthLayer<P>, Error> {
         let layer = self.assemble();
-        match &layer.core.settings.blocked {
+        match &layer.core.settings.admission.blocked {
             Some(error) => Err(error.clone()),
             None => Ok(layer),
         }
@@ -227,7 +227,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
             self.memory_only,
         );
         let client = TokenClient::new(self.token_client.into_transport(), Arc::clone(&self.clock));
-        let own = Some(client.mark());
+        let own = client.mark();
         let family = Family::new(FamilyParts {
             provider: asked,
             client,
@@ -244,11 +244,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
         let declared = declared.and_then(|()| profile.placement.check());
         let blocked = declared.and(seeded).err().map(Error::misconfigured);
         let settings = Settings {
-            blocked,
-            admission: Policy {
-                own,
-                ..self.admission
-            },
+            admission: self.admission.of_layer(own, blocked),
             replay: self.replays.then_some(self.bodies),
         };
         let settings = Arc::new(settings);

@@ -43,7 +43,9 @@ pub struct Origin {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Origins {
-    declared: Result<Box<[Origin]>, ProviderError>,
+    declared: Box<[Origin]>,
+    /// Why they cannot be used.
+    fault: Option<ProviderError>,
     come_with_tokens: bool,
 }
 
@@ -147,8 +149,13 @@ impl Origins {
     }
 
     fn declared(declared: Result<Box<[Origin]>, ProviderError>) -> Self {
+        let (declared, fault) = match declared {
+            Ok(declared) => (declared, None),
+            Err(fault) => (Box::default(), Some(fault)),
+        };
         Self {
             declared,
+            fault,
             come_with_tokens: false,
         }
     }
@@ -191,15 +198,15 @@ impl Origins {
     ///
     /// *Misconfigured*, where one of them cannot be parsed or none was given.
     pub fn check(&self) -> Result<&[Origin], ProviderError> {
-        match &self.declared {
-            Err(error) => Err(error.clone()),
-            Ok(origins) if origins.is_empty() && !self.come_with_tokens => {
+        match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None if self.declared.is_empty() && !self.come_with_tokens => {
                 Err(ProviderError::misconfigured(
                     "no origins are declared, so no server may see the token: \
-                 name those of the API with `.origins([\"https://…\"])`",
+                     name those of the API with `.origins([\"https://…\"])`",
                 ))
             }
-            Ok(origins) => Ok(origins),
+            None => Ok(&self.declared),
         }
     }
 
@@ -217,6 +224,16 @@ impl Origins {
     #[inline]
     pub(crate) fn find_spelled(&self, uri: &Uri) -> Option<OriginIndex> {
         let (scheme, authority) = (uri.scheme()?, uri.authority()?.as_str());
+        match &*self.declared {
+            // Nearly every vendor has one.
+            [only] => only
+                .is_spelled(scheme, authority)
+                .then_some(OriginIndex::FIRST),
+            _ => self.find_among(scheme, authority),
+        }
+    }
+
+    fn find_among(&self, scheme: &Scheme, authority: &str) -> Option<OriginIndex> {
         self.position(|origin| origin.is_spelled(scheme, authority))
     }
 
@@ -248,7 +265,7 @@ impl Origins {
         if !self.come_with_tokens {
             return Ok(Self::none());
         }
-        let plain = self.list().iter().any(|origin| !origin.https);
+        let plain = self.declared.iter().any(|origin| !origin.https);
         let one = |text| {
             let origin = Origin::parse(text, false).ok();
             origin.filter(|origin| origin.https || plain)
@@ -263,35 +280,30 @@ impl Origins {
 
     /// The number of an origin that came with a token: behind those that are declared.
     pub(crate) fn behind(&self, brought: OriginIndex) -> OriginIndex {
-        let declared = u16::try_from(self.list().len()).unwrap_or(u16::MAX);
+        let declared = u16::try_from(self.declared.len()).unwrap_or(u16::MAX);
         OriginIndex(brought.0.saturating_add(declared).min(u16::MAX - PEERS))
     }
 
     /// Whether `origin` is the number of a declared one, or of a peer.
     pub(crate) fn is_declared(&self, origin: OriginIndex) -> bool {
-        usize::from(origin.0) < self.list().len() || origin.0 > u16::MAX - PEERS
+        usize::from(origin.0) < self.declared.len() || origin.0 > u16::MAX - PEERS
     }
 
     /// The origin with this index, be it declared or `brought` by a token. A peer is at the only one
     /// that is declared; none where there are several.
     pub(crate) fn at<'a>(&'a self, index: OriginIndex, brought: &'a Self) -> Option<&'a Origin> {
         let index_here = usize::from(index.0);
-        match self.list() {
+        match &*self.declared {
             [only] if self.is_declared(index) => Some(only),
             declared => declared.get(index_here).or_else(|| {
                 let index_there = index_here.checked_sub(declared.len())?;
-                brought.list().get(index_there)
+                brought.declared.get(index_there)
             }),
         }
     }
 
-    fn list(&self) -> &[Origin] {
-        self.declared.as_deref().unwrap_or_default()
-    }
-
-    #[inline]
     fn position(&self, is_it: impl FnMut(&Origin) -> bool) -> Option<OriginIndex> {
-        let found = self.list().iter().position(is_it)?;
+        let found = self.declared.iter().position(is_it)?;
         u16::try_from(found).ok().map(OriginIndex)
     }
 }
@@ -327,6 +339,7 @@ impl<T: AsRef<str>> From<Vec<T>> for Origins {
 // === impl OriginIndex ===
 
 impl OriginIndex {
+    const FIRST: OriginIndex = OriginIndex(0);
     /// The peer of requests without an authority, whichever it is.
     pub(crate) const PEER: OriginIndex = OriginIndex(u16::MAX);
 
@@ -336,13 +349,16 @@ impl OriginIndex {
     }
 
     /// This origin, or `peer` where it is whichever peer the service has.
-    #[inline]
     pub(crate) fn through(self, peer: Self) -> Self {
         if self == Self::PEER { peer } else { self }
     }
 
     pub(crate) const fn number(self) -> u16 {
         self.0
+    }
+
+    pub(crate) const fn of_number(number: u16) -> Self {
+        Self(number)
     }
 }
 

@@ -9,7 +9,7 @@ use http::{
 
 use super::{Prover, ProviderError};
 use crate::{
-    lane::Lanes,
+    lane::{Lane, Lanes},
     token::{Secret, ZeroizingText},
 };
 
@@ -164,9 +164,14 @@ impl Template {
 
 impl Headers {
     /// Those of the current thread's lane.
-    #[inline]
     pub(crate) fn own(&self) -> &[(HeaderName, HeaderValue)] {
-        self.lanes.own()
+        self.of(Lane::current())
+    }
+
+    /// Those of a thread's lane.
+    #[inline]
+    pub(crate) fn of(&self, lane: Lane) -> &[(HeaderName, HeaderValue)] {
+        self.lanes.of(lane)
     }
 
     /// These, and a proof on each request.

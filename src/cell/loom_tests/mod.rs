@@ -41,7 +41,11 @@ use loom::{
 };
 
 use super::*;
-use crate::{provider::ProviderError, test_util::ManualClock, token::Token};
+use crate::{
+    provider::{OriginIndex, ProviderError},
+    test_util::ManualClock,
+    token::Token,
+};
 
 /// Up to how many preemptions a model is explored; none means all interleavings.
 #[derive(Clone, Copy, Debug)]

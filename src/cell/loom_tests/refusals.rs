@@ -69,7 +69,7 @@ fn who_has_read_the_new_token_can_speak_for_it() {
         let flight = thread::spawn(move || ticket.land(Ok(token("newer"))));
         let read = cell.load().generation;
         if read > old {
-            cell.accepted(read, HERE);
+            cell.accepted(Presented::new(read, HERE));
             let refusal = cell.look(Need::NewerThan(read, HERE));
             // Else an endpoint that takes tokens would count as one that takes none.
             assert!(matches!(refusal, Look::Fly(..) | Look::Join(_)));

@@ -31,7 +31,8 @@ use self::{
 use super::*;
 use crate::{
     provider::{
-        FailureKind, FailureKind::*, ProviderError, SendFuture, SessionId, TokenClient, Transport,
+        FailureKind, FailureKind::*, OriginIndex, ProviderError, SendFuture, SessionId,
+        TokenClient, Transport,
     },
     test_util::ManualClock,
     token::Token,
@@ -88,7 +89,7 @@ impl Pair {
             Operation::Attend => self.attend()?,
             Operation::Accepted { origin } => {
                 let generation = self.cell.load().generation;
-                self.cell.accepted(generation, peer(origin));
+                self.cell.accepted(Presented::new(generation, peer(origin)));
                 self.model.accepted(origin);
             }
             Operation::Send => self.send(),

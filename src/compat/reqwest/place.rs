@@ -11,12 +11,12 @@ use crate::{
 /// Which declared origin `url` is at. One without a host is at none: unlike a URI of the `http`
 /// crate, it never stands for the one peer of a connection.
 pub(super) fn origin_of(core: &Core, url: &Url) -> Option<OriginIndex> {
-    find(&core.session.family().profile().origins, url)
+    find(&core.session.profile().origins, url)
 }
 
 /// Which of the origins that came with a token `url` is at.
 pub(super) fn origin_by(core: &Core, brought: &Origins, url: &Url) -> Option<OriginIndex> {
-    let profile = core.session.family().profile();
+    let profile = core.session.profile();
     attach::origin_of_token(profile, brought, |origins| find(origins, url))
 }
 

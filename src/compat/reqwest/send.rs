@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     attach::{self, Admission},
-    cell::{Cell, Snapshot},
+    cell::{Cell, Presented, Snapshot},
     clock::Moment,
     error::Error,
     grpc::Patience,
@@ -57,12 +57,12 @@ pub(in crate::compat) async fn send<C: Carrier>(
     mut carrier: C,
     request: Request,
 ) -> Result<Response, C::Error> {
-    if let Some(error) = &core.settings.blocked {
+    if let Some(error) = &core.settings.admission.blocked {
         return Err(unserved::<C>(core, error.clone()));
     }
     let admission = asked.unwrap_or_else(|| {
         let url = request.url();
-        let (profile, policy) = (core.session.family().profile(), core.settings.admission);
+        let (profile, policy) = (core.session.profile(), &core.settings.admission);
         let origin = origin_of(core, url);
         attach::admit_to(origin, request.headers(), profile, policy, || {
             Error::origin(Some(url.scheme()), url.authority())
@@ -94,7 +94,7 @@ async fn send_with_token<C: Carrier>(
     let url = request.url();
     let Some(origin) = origin.or_else(|| origin_by(core, &snapshot.origins, url)) else {
         let error = || Error::origin(Some(url.scheme()), url.authority());
-        return match attach::undeclared(core.settings.admission, error) {
+        return match attach::undeclared(&core.settings.admission, error) {
             Admission::Refused(error) => Err(unserved::<C>(core, error)),
             _ => carrier.carry(request).await,
         };
@@ -110,7 +110,7 @@ async fn send_with_token<C: Carrier>(
     let (mut response, second) = sending.await?;
     match sent.judge(&mut response) {
         Verdict::Accepted => {
-            cell.accepted(sent.generation, sent.origin);
+            cell.accepted(Presented::new(sent.generation, sent.origin));
             Ok(response)
         }
         Verdict::Silent => Ok(response),
@@ -153,7 +153,7 @@ async fn recover<C: Carrier>(
         }
         Err(error) => return Ok(without_newer(sent.core, refused, error)),
     };
-    let profile = session.family().profile();
+    let profile = session.profile();
     let url = second.url();
     let find = |origins: &Origins| find(origins, url);
     let Some(origin) = attach::origin_again(profile, sent.origin, &newer.origins, find) else {
@@ -180,7 +180,7 @@ async fn recover<C: Carrier>(
     let sending = again.carry(&mut carrier, request, newer, third, patience);
     let (mut response, _) = sending.await?;
     match again.judge(&mut response) {
-        Verdict::Accepted => cell.cured(again.generation, again.origin),
+        Verdict::Accepted => cell.cured(Presented::new(again.generation, again.origin)),
         Verdict::Silent => {}
         Verdict::Strayed => again.reject(),
         Verdict::Refused => {
@@ -253,5 +253,5 @@ async fn usable(
 fn hidden(core: &Core, request: &mut Request) -> Option<Admission> {
     let head = without_body(request, |_| ())?.0;
     let head = http::Request::try_from(head).ok()?;
-    attach::asked_for(head.extensions(), core.settings.admission)
+    attach::asked_for(head.extensions(), &core.settings.admission)
 }

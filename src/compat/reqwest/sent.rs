@@ -105,7 +105,7 @@ impl Sent<'_> {
     fn proofs<'h>(&'h self, headers: &'h Headers) -> Proofs<'h> {
         Proofs {
             headers,
-            origins: &self.core.session.family().profile().origins,
+            origins: &self.core.session.profile().origins,
             brought: &self.brought,
             origin: self.origin,
         }
@@ -124,7 +124,7 @@ impl Sent<'_> {
             response.extensions_mut().insert(Strayed);
             return Verdict::Strayed;
         }
-        let profile = self.core.session.family().profile();
+        let profile = self.core.session.profile();
         with_head(response, |head| {
             match challenge::refuses(head, &profile.refusal) {
                 _ if profile.binding.is_some() && challenge::of_proof(head).is_some() => {
