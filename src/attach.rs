@@ -72,41 +72,28 @@ impl Policy {
     }
 }
 
-/// Decides about `request`, which goes to `peer` where it does not say where.
+/// Where `request` goes with the token, if that can be told at once. It can of nearly every request:
+/// it asks for nothing, and spells its origin as it was declared.
 #[inline]
-pub(crate) fn admit<B>(
+pub(crate) fn admit_plain<B>(
     request: &Request<B>,
     profile: &Profile,
     policy: &Policy,
-    peer: OriginIndex,
-) -> Admission {
-    // Nearly every request: it asks for nothing, and spells its origin as it was declared.
-    if request.extensions().is_empty()
-        && policy.is_plain
-        && let Some(origin) = profile.origins.find_spelled(request.uri())
-    {
-        return Admission::WithToken(origin);
-    }
-    let (uri, headers) = (request.uri(), request.headers());
-    match admit_any(request.extensions(), uri, headers, profile, policy) {
-        Admission::WithToken(origin) => Admission::WithToken(origin.through(peer)),
-        admission => admission,
+) -> Option<OriginIndex> {
+    match policy.is_plain && request.extensions().is_empty() {
+        true => profile.origins.find_spelled(request.uri()),
+        false => None,
     }
 }
 
-/// The same for a request of any kind.
-#[inline(never)]
-fn admit_any(
-    extensions: &Extensions,
-    uri: &Uri,
-    headers: &HeaderMap,
-    profile: &Profile,
-    policy: &Policy,
-) -> Admission {
+/// Decides about a request of any kind.
+#[cold]
+pub(crate) fn admit<B>(request: &Request<B>, profile: &Profile, policy: &Policy) -> Admission {
+    let (uri, headers) = (request.uri(), request.headers());
     if let Some(error) = &policy.blocked {
         return Admission::Refused(error.clone());
     }
-    let asked = asked_for(extensions, policy);
+    let asked = asked_for(request.extensions(), policy);
     asked.unwrap_or_else(|| {
         let origin = profile.origins.find(uri);
         admit_to(origin, headers, profile, policy, || not_declared(uri))

@@ -93,43 +93,25 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let core = &*self.core;
         let profile = core.session.profile();
-        match attach::admit(&request, profile, &core.settings.admission, self.peer) {
-            Admission::WithToken(origin) => {
-                let Some(simple) = core.simple() else {
-                    return self.call_when_usable(request, Some(origin));
-                };
-                let (sent, second) = self.put(simple, &mut request, origin);
-                ResponseFuture::sent(self.inner.call(request), sent, second)
-            }
-            Admission::AsItsTokenSays => self.call_as_token_says(request),
-            Admission::Bare => ResponseFuture::bare(self.inner.call(request)),
-            Admission::Refused(error) => self.unserved(error, &request),
-        }
+        let policy = &core.settings.admission;
+        let origin = match attach::admit_plain(&request, profile, policy) {
+            Some(origin) => origin,
+            None => match attach::admit(&request, profile, policy) {
+                Admission::WithToken(origin) => origin.through(self.peer),
+                Admission::AsItsTokenSays => return self.call_as_token_says(request),
+                Admission::Bare => return ResponseFuture::bare(self.inner.call(request)),
+                Admission::Refused(error) => return self.unserved(error, &request),
+            },
+        };
+        let Some(simple) = core.simple() else {
+            return self.call_when_usable(request, Some(origin));
+        };
+        let (sent, second) = put(core, &self.inner, simple, &mut request, origin);
+        ResponseFuture::sent(self.inner.call(request), sent, second)
     }
 }
 
 impl<S, P> Auth<S, P> {
-    /// Puts the token on a `request` to `origin`.
-    #[inline(always)]
-    fn put<B: 'static>(
-        &self,
-        Simple { snapshot, now }: Simple<impl Deref<Target = Arc<Snapshot>>>,
-        request: &mut Request<B>,
-        origin: OriginIndex,
-    ) -> (Sent, Chance<S, B>)
-    where
-        S: Clone,
-    {
-        let second = Chance::of(&self.core, &self.inner, request, now);
-        let lane = Lane::current();
-        attach::attach(&snapshot.headers, lane, request);
-        let sent = Sent {
-            session: self.core.hold(lane),
-            presented: Presented::new(snapshot.generation, origin),
-        };
-        (sent, second)
-    }
-
     /// Calls with a request that may go where the token, and nobody else, says.
     #[inline(never)]
     fn call_as_token_says<ReqBody, ResBody>(
@@ -147,7 +129,7 @@ impl<S, P> Auth<S, P> {
             return self.call_when_usable(request, None);
         };
         if let Some(origin) = self.core.origin_by(&simple.snapshot, request.uri()) {
-            let (sent, second) = self.put(simple, &mut request, origin);
+            let (sent, second) = put(&self.core, &self.inner, simple, &mut request, origin);
             return ResponseFuture::sent(self.inner.call(request), sent, second);
         }
         let (uri, policy) = (request.uri(), &self.core.settings.admission);
@@ -187,6 +169,26 @@ impl<S, P> Auth<S, P> {
         let (core, ready) = (Arc::clone(&self.core), self.take_ready());
         ResponseFuture::boxed(send_when_usable(core, origin, ready, request))
     }
+}
+
+/// Puts a token on a `request` to `origin`. Gives what the response is judged by, and the means to send
+/// the request to `inner` again.
+#[inline(always)]
+fn put<S: Clone, B: 'static>(
+    core: &Core,
+    inner: &S,
+    Simple { snapshot, now }: Simple<impl Deref<Target = Arc<Snapshot>>>,
+    request: &mut Request<B>,
+    origin: OriginIndex,
+) -> (Sent, Chance<S, B>) {
+    let second = Chance::of(core, inner, request, now);
+    let lane = Lane::current();
+    attach::attach(&snapshot.headers, lane, request);
+    let sent = Sent {
+        session: core.hold(lane),
+        presented: Presented::new(snapshot.generation, origin),
+    };
+    (sent, second)
 }
 
 impl<S: Clone, P> Clone for Auth<S, P> {

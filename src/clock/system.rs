@@ -22,6 +22,7 @@ mod linux {
         }
     }
 
+    #[inline]
     pub(in super::super) fn coarse() -> Moment {
         // What only looks like Linux may lack them.
         read_coarse().unwrap_or_else(now)

@@ -59,12 +59,8 @@ impl Origin {
     /// Whether a URI with these parts is spelled as this origin is. If not, it may be at this origin
     /// all the same.
     #[inline]
-    fn is_spelled(&self, scheme: &Scheme, authority: &str) -> bool {
-        authority == &*self.spelling
-            && match self.https {
-                true => scheme.as_str() == "https",
-                false => scheme.as_str() == "http",
-            }
+    fn is_spelled(&self, https: bool, authority: &str) -> bool {
+        authority == &*self.spelling && https == self.https
     }
 
     /// Whether this is the origin of `uri`, which must be absolute.
@@ -223,18 +219,23 @@ impl Origins {
     /// The same by comparing bytes: none as well where an origin is spelled in another way.
     #[inline]
     pub(crate) fn find_spelled(&self, uri: &Uri) -> Option<OriginIndex> {
-        let (scheme, authority) = (uri.scheme()?, uri.authority()?.as_str());
+        let https = match uri.scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let authority = uri.authority()?.as_str();
         match &*self.declared {
             // Nearly every vendor has one.
             [only] => only
-                .is_spelled(scheme, authority)
+                .is_spelled(https, authority)
                 .then_some(OriginIndex::FIRST),
-            _ => self.find_among(scheme, authority),
+            _ => self.find_among(https, authority),
         }
     }
 
-    fn find_among(&self, scheme: &Scheme, authority: &str) -> Option<OriginIndex> {
-        self.position(|origin| origin.is_spelled(scheme, authority))
+    fn find_among(&self, https: bool, authority: &str) -> Option<OriginIndex> {
+        self.position(|origin| origin.is_spelled(https, authority))
     }
 
     /// Which declared origin has these parts, as a parsed URL gives them.
