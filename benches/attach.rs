@@ -17,13 +17,19 @@ mod support;
 
 use std::{env, fs, path::Path, process::Command};
 
-use support::{chart, cost, report};
+use support::{
+    call::{
+        cost::{self, Contender},
+        report,
+    },
+    chart,
+};
 
 fn main() {
-    if cost::is_being_counted() {
+    if cost::is_being_counted(&Contender::ALL) {
         return;
     }
-    let rows = report::rows();
+    let rows = report::rows(&Contender::ALL);
     let table = report::table(&rows);
     println!("{table}");
     for row in &rows {

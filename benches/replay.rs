@@ -3,13 +3,13 @@
 
 mod support;
 
-use support::cost::{self, Contender, Cost};
+use support::call::cost::{self, Contender, Cost};
 
 fn main() {
-    if cost::is_being_counted() {
+    if cost::is_being_counted(&Contender::ALL) {
         return;
     }
-    for contender in [Contender::Ours, Contender::OursWithReplay] {
+    for contender in [Contender::OURS, Contender::OURS_WITH_REPLAY] {
         let Cost {
             instructions,
             allocations,
@@ -18,7 +18,7 @@ fn main() {
         let instructions = instructions.unwrap_or(f64::NAN);
         println!(
             "{instructions:>6.0} instructions, {allocations} allocations, {nanoseconds:>6.1} ns  {}",
-            contender.key()
+            contender.key
         );
     }
 }

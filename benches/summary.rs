@@ -15,8 +15,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use support::{
+    call::cost::{self, Contender},
     contention::{self, Cloned},
-    cost::{self, Contender},
     stampede,
 };
 use tower_reauth::future::ResponseFuture;
@@ -24,10 +24,10 @@ use tower_reauth::future::ResponseFuture;
 type Hyper = Client<HttpConnector, Full<Bytes>>;
 
 fn main() {
-    if cost::is_being_counted() {
+    if cost::is_being_counted(&Contender::ALL) {
         return;
     }
-    let [insert, ours] = [Contender::Insert, Contender::Ours].map(Contender::instructions);
+    let [insert, ours] = [Contender::INSERT, Contender::OURS].map(Contender::instructions);
     match (insert, ours) {
         (Some(insert), Some(ours)) => {
             figure("attach_instructions_vs_insert", ours / insert, "ratio")
@@ -36,12 +36,12 @@ fn main() {
     }
     figure(
         "attach_allocations",
-        Contender::Ours.allocations(),
+        Contender::OURS.allocations(),
         "allocations",
     );
     figure(
         "attach_replay_allocations",
-        Contender::OursWithReplay.allocations(),
+        Contender::OURS_WITH_REPLAY.allocations(),
         "allocations",
     );
     let throughput = contention::throughput_vs_static(Cloned::ForEachThread);

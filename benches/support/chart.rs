@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::report::Row;
+use super::call::report::Row;
 
 /// Draws a bar for each row: its instructions, as a multiple of those by hand.
 pub fn draw(rows: &[Row]) -> Result<String, Box<dyn std::error::Error>> {

@@ -14,8 +14,11 @@ use http::Request;
 use tower::Service;
 
 use super::{
-    clients::{self, Answer, Body, send},
-    clock, median,
+    call::{
+        clients::{self, Answer, Body, send},
+        clock,
+    },
+    median,
 };
 
 /// How a thread comes by its client.

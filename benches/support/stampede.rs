@@ -21,8 +21,11 @@ use tower_reauth::{
 };
 
 use super::{
-    clients::{self, Answer, Bare, Body, ORIGIN, TOKEN},
-    clock, median,
+    call::{
+        clients::{self, Answer, Bare, Body, ORIGIN, TOKEN},
+        clock,
+    },
+    median,
 };
 
 /// What a stampede came to.

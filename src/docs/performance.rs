@@ -56,7 +56,7 @@
 //! cargo bench --all-features --bench summary             # the figures, one a line
 //! cargo bench --all-features --bench attach              # a request, beside others
 //! cargo bench --all-features --bench attach -- --write   # the README's table and chart
-//! cargo bench --all-features --bench counts -- --check   # the gate, against benches/counts.txt
+//! cargo run --release -p tower-reauth-gate -- --check    # the gate, against benches/counts.txt
 //! cargo bench --all-features --bench contention          # two threads
 //! cargo bench --all-features --bench stampede            # ten thousand callers, an expired token
 //! cargo bench --all-features --bench replay

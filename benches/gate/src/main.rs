@@ -1,8 +1,8 @@
-//! The gate: instructions and allocations against the numbers in `counts.txt`. Never times.
+//! The gate: instructions and allocations against the numbers in `benches/counts.txt`. Never times.
 //!
 //! ```sh
-//! cargo bench --all-features --bench counts -- --check    # fails where they have grown
-//! cargo bench --all-features --bench counts -- --bless    # keeps what is counted now
+//! cargo run --release -p tower-reauth-gate -- --check    # fails where they have grown
+//! cargo run --release -p tower-reauth-gate -- --bless    # keeps what is counted now
 //! ```
 //!
 //! Instructions are compared as multiples of a header inserted by hand, which moves with the compiler
@@ -14,11 +14,12 @@
     reason = "a bench that cannot go on ends, and what it finds it prints"
 )]
 
-mod support;
+#[path = "../../support/call/mod.rs"]
+mod call;
 
 use std::{env, fs, path::Path, process::ExitCode};
 
-use support::cost::{self, Contender};
+use call::cost::{self, Contender};
 
 /// What is counted of one contender.
 struct Count {
@@ -28,10 +29,10 @@ struct Count {
 }
 
 fn main() -> ExitCode {
-    if cost::is_being_counted() {
+    if cost::is_being_counted(&Contender::ALL) {
         return ExitCode::SUCCESS;
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/counts.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../counts.txt");
     let counts = count();
     if env::args().any(|argument| argument == "--bless") {
         let lines: String = counts.iter().map(Count::line).collect();
@@ -54,10 +55,10 @@ fn main() -> ExitCode {
 }
 
 fn count() -> Vec<Count> {
-    let insert = Contender::Insert.instructions();
-    let ours = [Contender::Ours, Contender::OursWithReplay];
+    let insert = Contender::INSERT.instructions();
+    let ours = [Contender::OURS, Contender::OURS_WITH_REPLAY];
     let count = |contender: Contender| Count {
-        key: contender.key(),
+        key: contender.key,
         ratio: contender
             .instructions()
             .zip(insert)

@@ -6,27 +6,21 @@
 //! service costs, the making of the request included, is taken off, so that a figure is what the
 //! contender adds.
 
-use std::{env, hint::black_box, process::Command};
+use std::{env, process::Command};
 
 use allocation_counter::measure;
 
-use super::{
-    clients::{self, Answer, Body, send},
-    clock,
-};
-use http::Request;
-use tower::Service;
+use super::clock;
 
-/// Who is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contender {
-    Bare,
-    Insert,
-    Static,
-    Ours,
-    OursWithReplay,
-    RwLock,
-    Mutex,
+/// Who is compared: see `contenders.rs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Contender {
+    /// As it is called in files and on the command line.
+    pub key: &'static str,
+    /// As it is called in a table.
+    pub name: &'static str,
+    /// Makes a client, and so many calls of it.
+    pub run: fn(usize),
 }
 
 /// What one call adds to a bare one.
@@ -41,34 +35,6 @@ pub struct Cost {
 // === impl Contender ===
 
 impl Contender {
-    /// All but the bare one, which is the floor.
-    pub const ALL: [Self; 6] = [
-        Self::Insert,
-        Self::Static,
-        Self::Ours,
-        Self::OursWithReplay,
-        Self::RwLock,
-        Self::Mutex,
-    ];
-
-    /// As it is called in files and on the command line.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Bare => "bare",
-            Self::Insert => "insert",
-            Self::Static => "static",
-            Self::Ours => "attach",
-            Self::OursWithReplay => "attach_replay",
-            Self::RwLock => "rwlock",
-            Self::Mutex => "mutex",
-        }
-    }
-
-    fn of_key(key: &str) -> Option<Self> {
-        let all = [Self::Bare].into_iter().chain(Self::ALL);
-        all.into_iter().find(|contender| contender.key() == key)
-    }
-
     /// What each call adds.
     pub fn cost(self) -> Cost {
         Cost {
@@ -80,18 +46,18 @@ impl Contender {
 
     /// Instructions that each call adds; none where there is no valgrind.
     pub fn instructions(self) -> Option<f64> {
-        Some(counted(self)? - counted(Self::Bare)?)
+        Some(counted(self)? - counted(Self::BARE)?)
     }
 
     /// Allocations that each call adds.
     pub fn allocations(self) -> f64 {
-        self.allocations_of_a_call() - Self::Bare.allocations_of_a_call()
+        self.allocations_of_a_call() - Self::BARE.allocations_of_a_call()
     }
 
     fn allocations_of_a_call(self) -> f64 {
         // What is made once, for all calls of a thread, is not counted.
-        self.run(1);
-        let [once, twice] = [FEW, 2 * FEW].map(|calls| measure(|| self.run(calls)).count_total);
+        (self.run)(1);
+        let [once, twice] = [FEW, 2 * FEW].map(|calls| measure(|| (self.run)(calls)).count_total);
         (twice - once) as f64 / FEW as f64
     }
 
@@ -101,48 +67,30 @@ impl Contender {
         let (mut own, mut bare) = (f64::MAX, f64::MAX);
         for _ in 0..ROUNDS {
             own = own.min(self.round());
-            bare = bare.min(Self::Bare.round());
+            bare = bare.min(Self::BARE.round());
         }
         own - bare
     }
 
     fn round(self) -> f64 {
         let began = clock();
-        self.run(MANY);
+        (self.run)(MANY);
         began.elapsed().as_nanos() as f64 / MANY as f64
-    }
-
-    fn run(self, calls: usize) {
-        match self {
-            Self::Bare => repeat(clients::Bare, calls),
-            Self::Insert => repeat(clients::insert(), calls),
-            Self::Static => repeat(clients::fixed(), calls),
-            Self::Ours => repeat(clients::ours(false), calls),
-            Self::OursWithReplay => repeat(clients::ours(true), calls),
-            Self::RwLock => repeat(clients::rwlock(), calls),
-            Self::Mutex => repeat(clients::mutex(), calls),
-        }
-    }
-}
-
-fn repeat<S>(mut client: S, calls: usize)
-where
-    S: Service<Request<Body>, Response = Answer>,
-{
-    for _ in 0..calls {
-        send(&mut client, black_box(clients::request()));
     }
 }
 
 // === instructions ===
 
-/// Whether this program was started to be counted. Then it has done its calls.
-pub fn is_being_counted() -> bool {
+/// Whether this program was started to be counted, with one of `contenders` or the bare service. Then it
+/// has done its calls.
+pub fn is_being_counted(contenders: &[Contender]) -> bool {
     let mut arguments = env::args().skip_while(|argument| argument != CALLS).skip(1);
     let (Some(key), Some(calls)) = (arguments.next(), arguments.next()) else {
         return false;
     };
-    Contender::of_key(&key).unwrap().run(calls.parse().unwrap());
+    let mut all = contenders.iter().chain([&Contender::BARE]);
+    let contender = all.find(|it| it.key == key).unwrap();
+    (contender.run)(calls.parse().unwrap());
     true
 }
 
@@ -164,7 +112,7 @@ fn run_counted(contender: Contender, calls: usize) -> Option<f64> {
             "--cachegrind-out-file=/dev/null",
         ])
         .arg(env::current_exe().ok()?)
-        .args([CALLS, contender.key(), &calls.to_string()])
+        .args([CALLS, contender.key, &calls.to_string()])
         .output()
         .ok()?;
     let said = String::from_utf8_lossy(&output.stderr);
