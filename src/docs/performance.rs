@@ -61,6 +61,7 @@
 //! cargo bench --all-features --bench stampede            # ten thousand callers, an expired token
 //! cargo bench --all-features --bench replay
 //! cargo bench --all-features --bench dpop                # a proof with each request, beside a bearer token
+//! cargo run --release --manifest-path benches/peers/Cargo.toml   # beside other crates
 //! ```
 //!
 //! Instructions are counted by valgrind, as the difference between some thousands of calls and twice as

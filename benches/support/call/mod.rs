@@ -1,5 +1,5 @@
-//! What one call costs. The package of the gate, beside the benches, takes this folder and nothing else of
-//! the benches: so it names no crate that a request does not need.
+//! What one call costs. The packages beside the benches, `gate` and `peers`, take this folder and nothing
+//! else of the benches: so it names no crate that a request does not need.
 //!
 //! | file | question |
 //! | --- | --- |
