@@ -40,6 +40,7 @@ where
 }
 
 #[pin_project(project = StateProj)]
+// A tag of its own: one that hides in a field is more work to read, for each request.
 #[repr(u8)]
 enum State<F, R, S, B> {
     /// Nothing was sent; awaits nothing.

@@ -205,3 +205,32 @@ impl<S: fmt::Debug, P> fmt::Debug for Auth<S, P> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tower::Layer;
+
+    use super::*;
+    use crate::{layer::AuthLayer, provider::FixedToken};
+
+    #[test]
+    fn a_clone_of_a_service_counts_one_reference_beside_the_inner_services() {
+        let origins = ["https://api.example.com"];
+        let service = AuthLayer::new(FixedToken::bearer("t0ken").origins(origins)).layer(());
+        let counts = || {
+            let Core {
+                session, settings, ..
+            } = &*service.core;
+            let below = [
+                Arc::strong_count(session),
+                Arc::strong_count(settings),
+                Arc::strong_count(session.cell()),
+                Arc::strong_count(session.family()),
+            ];
+            (Arc::strong_count(&service.core), below)
+        };
+        let (core, below) = counts();
+        let clones = [service.clone(), service.clone()];
+        assert_eq!(counts(), (core + clones.len(), below));
+    }
+}
