@@ -74,7 +74,7 @@ impl Policy {
 
 /// Where `request` goes with the token, if that can be told at once. It can of nearly every request:
 /// it asks for nothing, and spells its origin as it was declared.
-#[inline]
+#[inline(always)]
 pub(crate) fn admit_plain<B>(
     request: &Request<B>,
     profile: &Profile,

@@ -217,7 +217,7 @@ impl Origins {
     }
 
     /// The same by comparing bytes: none as well where an origin is spelled in another way.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_spelled(&self, uri: &Uri) -> Option<OriginIndex> {
         let https = match uri.scheme_str()? {
             "https" => true,
