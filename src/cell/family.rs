@@ -243,3 +243,6 @@ impl Family {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
