@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cell::{Floor, Look, Need},
+        cell::{Floor, Look, Need, Ticket},
         provider::Profile,
         test_util::ManualClock,
         token::Token,
@@ -55,28 +55,33 @@ mod tests {
         Token::new(format!("access-{number}")).with_lifetime(Duration::from_secs(3600))
     }
 
-    /// A cell whose first token was refused, and exchanged for that.
-    fn exchanged_for_a_refusal() -> Arc<Cell> {
+    fn cell(clock: &ManualClock) -> Cell {
         let profile = Profile::new("test").origins(["https://api.example.com"]);
-        let cell = Arc::new(Cell::new(
+        let cell = Cell::new(
             Arc::new(profile),
-            Arc::new(ManualClock::new()),
+            Arc::new(clock.clone()),
             Arc::new(Floor::new()),
             Arc::default(),
             true,
             false,
-        ));
+        );
         cell.adopt(token(0)).unwrap();
-        match cell.look(Need::NewerThan(cell.load().generation, HERE)) {
-            Look::Fly(ticket, _) => ticket.land(Ok(token(1))),
-            other => panic!("{other:?}"),
-        }
         cell
     }
 
-    fn is_worth_an_exchange(cell: &Arc<Cell>) -> bool {
-        let look = cell.look(Need::NewerThan(cell.load().generation, HERE));
-        matches!(look, Look::Fly(..))
+    /// The exchange for a refusal of the current token by `origin`, if it is worth one.
+    fn exchange(cell: &Arc<Cell>, origin: OriginIndex) -> Option<Box<Ticket>> {
+        match cell.look(Need::NewerThan(cell.load().generation, origin)) {
+            Look::Fly(ticket, _) => Some(ticket),
+            _ => None,
+        }
+    }
+
+    /// A cell whose first token was refused, and exchanged for that.
+    fn exchanged_for_a_refusal() -> Arc<Cell> {
+        let cell = Arc::new(cell(&ManualClock::new()));
+        exchange(&cell, HERE).unwrap().land(Ok(token(1)));
+        cell
     }
 
     #[test]
@@ -86,7 +91,7 @@ mod tests {
         // Requests that were under way with it.
         cell.accepted(Generation::new(newer.number() - 1), HERE);
         assert!(cell.awaits_judgement(newer, HERE));
-        assert!(!is_worth_an_exchange(&cell), "it may refuse everything");
+        assert!(exchange(&cell, HERE).is_none(), "it may refuse everything");
     }
 
     #[test]
@@ -98,10 +103,31 @@ mod tests {
                 let newer = cell.load().generation;
                 cell.accepted(newer, HERE);
                 verdict(&cell, Generation::new(newer.number() - older), HERE);
-                is_worth_an_exchange(&cell)
+                exchange(&cell, HERE).is_some()
             };
             assert!(!is_worth_one_after(0));
             assert!(is_worth_one_after(1));
         }
+    }
+    #[test]
+    fn the_pause_of_an_origin_that_got_the_same_token_again_counts_from_then() {
+        let clock = ManualClock::new();
+        let cell = Arc::new(cell(&clock));
+        exchange(&cell, HERE).unwrap().land(Ok(token(0)));
+        clock.advance(Duration::from_secs(29));
+        assert!(exchange(&cell, HERE).is_none());
+        clock.advance(Duration::from_secs(1));
+        assert!(exchange(&cell, HERE).is_some());
+    }
+
+    #[test]
+    fn an_origin_that_is_left_alone_stays_so_when_another_has_had_the_session_logged_in_to() {
+        let there = OriginIndex::peer(1);
+        let cell = Arc::new(cell(&ManualClock::new()).with_login(true));
+        cell.same_again(cell.load().generation, there);
+        let mut ticket = exchange(&cell, HERE).unwrap();
+        ticket.ask.logs_in = true;
+        ticket.land(Ok(token(1)));
+        assert!(exchange(&cell, there).is_none());
     }
 }

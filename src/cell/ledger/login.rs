@@ -97,3 +97,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

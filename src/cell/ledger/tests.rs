@@ -1,14 +1,14 @@
 use super::*;
 
-const NOW: Moment = Moment::new(secs(1_000), secs(1_800_000_000));
-const ROTATING: Rules = Rules {
+pub(super) const NOW: Moment = Moment::new(secs(1_000), secs(1_800_000_000));
+pub(super) const ROTATING: Rules = Rules {
     rotation: Rotation::Must,
     lost_reply: LostReply::LastResort,
     looks_again: false,
     logs_in: false,
 };
 
-const fn secs(seconds: u64) -> Duration {
+pub(super) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
@@ -21,7 +21,7 @@ fn replaying(window: u64) -> Rules {
 }
 
 /// An exchange that would spend `refresh` at `now`, with no good access token.
-fn ask(refresh: &str, now: Moment) -> Ask {
+pub(super) fn ask(refresh: &str, now: Moment) -> Ask {
     Ask {
         reason: Reason::Expired,
         refused_by: None,
@@ -33,11 +33,11 @@ fn ask(refresh: &str, now: Moment) -> Ask {
     }
 }
 
-fn lost() -> ProviderError {
+pub(super) fn lost() -> ProviderError {
     ProviderError::unknown_outcome("lost")
 }
 
-fn down() -> ProviderError {
+pub(super) fn down() -> ProviderError {
     ProviderError::transient("down")
 }
 
@@ -130,6 +130,25 @@ fn replays_are_one_spend_with_one_window_and_the_latest_deadline() {
     assert_eq!(at, NOW.after(secs(69)), "the last one may be under way");
     let last = NOW.after(secs(69));
     assert!(ledger.forbids(&ask("r", last), rules, last).is_none());
+}
+
+#[test]
+fn failures_beside_a_good_token_do_not_count_and_only_a_lost_reply_is_fetched_soon() {
+    let rules = replaying(60);
+    let valid = |refresh| Ask {
+        access_dead: NOW.after(secs(1_000)),
+        ..ask(refresh, NOW)
+    };
+    let mut ledger = Ledger::default();
+    let mut pause = |error, refresh| {
+        ledger.failed(error, &valid(refresh), rules, NOW);
+        let until = ledger.pause.as_ref().unwrap().until;
+        (ledger.failures, until.remaining(NOW))
+    };
+    assert_eq!(pause(down(), "r"), (0, secs(250)));
+    let (failures, soon) = pause(lost(), "r");
+    assert!(failures == 1 && soon < secs(2), "{soon:?}");
+    assert_eq!(pause(down(), "s"), (1, secs(250)), "another was lost");
 }
 
 #[test]
