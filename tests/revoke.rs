@@ -242,6 +242,25 @@ async fn to_revoke_a_session_twice_takes_nothing_back() {
     assert_eq!(proof.log(), ["revoke seed"]);
 }
 
+/// The second waits for the first, and finds that what it was to end has ended: no login did that.
+#[tokio::test]
+async fn two_who_revoke_a_session_at_once_end_it_once() {
+    let clock = ManualClock::new();
+    let script = Script::gated(secs(1800));
+    script.open(1);
+    let layer = script.layer(&clock).build().unwrap();
+    layer.handle().token().await.unwrap();
+    let revoking = [layer.handle(), layer.handle()]
+        .map(|handle| tokio::spawn(async move { handle.revoke().await }));
+    settle().await;
+    script.open(9);
+    for revoked in revoking {
+        revoked.await.unwrap().unwrap();
+    }
+    assert_eq!(script.revoked(), ["access-1"]);
+    assert!(!layer.handle().status().usable);
+}
+
 #[tokio::test]
 async fn a_login_between_two_tries_is_neither_spent_nor_revoked() {
     let proof = Proof::refusing(&["seed"]);
@@ -310,6 +329,18 @@ async fn a_pause_that_the_vendor_asks_for_counts_for_all() {
     clock.advance(secs(51));
     handle.refresh().await.unwrap();
     handle.revoke().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_limit_that_names_no_delay_says_when_to_ask_again_all_the_same() {
+    let clock = ManualClock::new();
+    let script = Script::with_lifetime(secs(1800));
+    let layer = script.layer(&clock).build().unwrap();
+    let handle = layer.handle();
+    handle.token().await.unwrap();
+    script.refuse_revocations_with(ProviderError::throttled(None));
+    let error = handle.revoke().await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(secs(10)));
 }
 
 #[tokio::test]

@@ -133,6 +133,8 @@ struct State {
     unwanted: bool,
     /// The application has ended the session: nobody logs in but itself.
     revoked: bool,
+    /// The lineage that it ended last.
+    ended: Option<u64>,
 }
 
 // === impl Cell ===

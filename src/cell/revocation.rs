@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Revocation {
     pub(super) ticket: Ticket,
     lineage: u64,
+    /// The lineage that the last revocation ended.
+    ended: Option<u64>,
     /// That of the access token, if there is one.
     generation: Option<Generation>,
 }
@@ -59,7 +61,11 @@ impl Session {
             let generation = revocation.generation;
             if revocation.lineage != lineage {
                 revocation.ticket.abandon();
-                return Err(Error::revocation(overtaken_by_a_login()));
+                // Somebody else's, who asked for it at the same time.
+                return match revocation.ended == Some(lineage) {
+                    true => Ok(()),
+                    false => Err(Error::revocation(overtaken_by_a_login())),
+                };
             }
             let revoked = self.family().revoke(revocation.ticket, self.id()).await;
             self.settle_beside();
@@ -136,6 +142,7 @@ impl Cell {
         Ok(Revocation {
             ticket: ticket.revoking(),
             lineage: state.lineage,
+            ended: state.ended,
             generation: snapshot.has_access().then_some(snapshot.generation),
         })
     }
@@ -156,6 +163,7 @@ impl Cell {
             generation: previous.generation,
             ..Snapshot::empty()
         });
+        state.ended = Some(state.lineage);
         state.lineage += 1;
         state.ledger.succeeded();
         state.refusals = Default::default();
