@@ -752,6 +752,8 @@ async fn the_same_token_again_out_of_an_exchange_that_was_under_way_stops_there(
     script.open(1);
     assert_eq!(refused.await.unwrap(), StatusCode::UNAUTHORIZED);
     refreshing.await.unwrap().unwrap();
+    // Another exchange would not hang, and is counted.
+    script.open(1);
     assert_eq!(status(&service, get()).await, StatusCode::UNAUTHORIZED);
     assert_eq!(script.exchanges(), 1);
 }

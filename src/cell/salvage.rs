@@ -84,3 +84,6 @@ impl Cell {
         self.snapshot.store(snapshot);
     }
 }
+
+#[cfg(test)]
+mod tests;

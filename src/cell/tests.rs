@@ -254,3 +254,22 @@ fn a_keeper_that_is_told_to_look_now_finds_something_to_do() {
     assert!(cell.keep_alive_at().reached(clock.now()));
     assert!(cell.attend().is_some(), "else it looks again, and again");
 }
+
+#[test]
+fn nobody_keeps_a_session_alive_before_it_is_time_or_while_it_is_exchanged_or_once_it_is_shut_down()
+{
+    let clock = ManualClock::new();
+    let cell = cell(&clock);
+    let seed = Token::new("access").with_refresh_token("refresh");
+    cell.adopt(seed.with_refresh_lifetime(secs(12 * 3600)))
+        .unwrap();
+    let due = cell.load().plan.keep_alive;
+    assert_eq!(cell.keep_alive_at(), due);
+    clock.advance(due.remaining(clock.now()));
+    assert!(cell.keep_alive_at().reached(clock.now()));
+    let ticket = cell.attend().unwrap();
+    assert_eq!(cell.keep_alive_at(), Moment::NEVER);
+    ticket.abandon();
+    cell.shut_down();
+    assert_eq!(cell.keep_alive_at(), Moment::NEVER);
+}

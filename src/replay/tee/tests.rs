@@ -292,6 +292,7 @@ async fn a_first_sending_that_is_cut_off_ends_with_an_error_and_never_cleanly() 
     let _second = again(spare);
     let error = first.frame().await.unwrap().unwrap_err();
     assert!(error.get_ref().unwrap().is::<Aborted>());
+    assert!(error.to_string().contains("is sent again"), "{error}");
 }
 
 #[tokio::test]
