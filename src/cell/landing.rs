@@ -171,7 +171,7 @@ impl Cell {
             state.ledger.succeeded();
             return Ending::Landed;
         }
-        Ending::Failed(state.ledger.arrived_dead(ask, self.rules(), now))
+        Ending::Failed(state.ledger.arrived_dead(&ask, self.rules(), now))
     }
 
     /// Makes the headers ready. A token that cannot be one is an error that keeps the rest.

@@ -121,17 +121,13 @@ impl Ledger {
 
     /// Notes an exchange that worked and brought a token that is dead already. That says nothing
     /// against the refresh token, but the next one may be as slow.
-    pub(super) fn arrived_dead(&mut self, ask: Ask, rules: Rules, now: Moment) -> Error {
+    pub(super) fn arrived_dead(&mut self, ask: &Ask, rules: Rules, now: Moment) -> Error {
         *self = Self {
             failures: self.failures,
             ..Self::default()
         };
         let error = ProviderError::transient("the token had expired when it arrived");
-        let ask = Ask {
-            refresh: None,
-            ..ask
-        };
-        self.failed(error, &ask, rules, now)
+        self.failed(error, ask, rules, now)
     }
 
     /// Notes a failed exchange. Gives the error for those who waited.

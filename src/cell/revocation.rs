@@ -15,7 +15,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Cell, Generation, Join, Need, Session, Snapshot, State, Ticket, ledger::Ask, wake};
+use super::{Cell, Generation, Join, Need, Session, Snapshot, State, Ticket, wake};
 use crate::{
     error::Error,
     provider::{FailureKind, OriginIndex, ProviderError, Reason},
@@ -133,11 +133,7 @@ impl Cell {
             return Err(under_way);
         }
         let snapshot = Arc::clone(&self.snapshot.load());
-        let ask = Ask {
-            // Revoked or not, it is not spent.
-            refresh: None,
-            ..self.ask(Reason::Asked, &snapshot, now)
-        };
+        let ask = self.ask(Reason::Asked, &snapshot, now);
         let ticket = self.begin(&mut state, &snapshot, ask, now);
         Ok(Revocation {
             ticket: ticket.revoking(),

@@ -170,7 +170,7 @@ fn what_was_not_lost_is_not_replayed() {
 fn a_token_that_keeps_coming_dead_is_not_held_against_its_refresh_token() {
     let mut ledger = Ledger::default();
     ledger.failed(lost(), &ask("r", NOW), ROTATING, NOW);
-    ledger.arrived_dead(ask("r", NOW), ROTATING, NOW);
+    ledger.arrived_dead(&ask("r", NOW), ROTATING, NOW);
     assert_eq!(ledger.failures, 2, "the pauses go on growing");
     let (error, at) = ledger.forbids(&ask("r", NOW), ROTATING, NOW).unwrap();
     assert!(!error.is_unknown_outcome() && at != Moment::NEVER);
