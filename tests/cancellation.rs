@@ -295,6 +295,7 @@ async fn a_hanging_provider_keeps_callers_for_thirty_seconds_and_still_lands() {
         assert!(caller.is_finished());
         let error = caller.await.unwrap().unwrap_err();
         assert!(error.is_in_progress(), "{error}");
+        assert!(!error.is_login_in_progress(), "nobody is asked");
     }
     script.open(1);
     settle().await;

@@ -69,6 +69,15 @@ async fn an_idle_session_outlives_its_refresh_token_by_days() {
 }
 
 #[tokio::test]
+async fn to_start_exchanges_nothing_where_no_store_may_know_of_a_session() {
+    let (clock, script) = (ManualClock::new(), Script::with_lifetime(secs(1800)));
+    let layer = script.layer(&clock).build().unwrap();
+    layer.handle().start().unwrap();
+    settle().await;
+    assert_eq!(script.exchanges(), 0);
+}
+
+#[tokio::test]
 async fn keeping_alive_begins_with_the_first_call_or_with_start() {
     let clock = ManualClock::new();
     let script = vendor(&clock);

@@ -273,3 +273,20 @@ fn nobody_keeps_a_session_alive_before_it_is_time_or_while_it_is_exchanged_or_on
     cell.shut_down();
     assert_eq!(cell.keep_alive_at(), Moment::NEVER);
 }
+
+#[test]
+fn who_joins_the_exchange_of_an_idle_session_hears_of_a_failure_that_passes() {
+    let clock = ManualClock::new();
+    let cell = Arc::into_inner(cell(&clock)).unwrap();
+    let cell = Arc::new(cell.with_login(true));
+    let seed = Token::from_pair("access", "refresh");
+    cell.adopt(seed.with_refresh_lifetime(secs(12 * 3600)))
+        .unwrap();
+    clock.advance(cell.load().plan.keep_alive.remaining(clock.now()));
+    let ticket = cell.attend().unwrap();
+    let Look::Join(mut join) = cell.look(Need::Asked) else {
+        panic!("a flight is under way");
+    };
+    ticket.land(Err(ProviderError::transient("down")));
+    assert!(matches!(poll(&mut join), Poll::Ready(Ending::Failed(_))));
+}

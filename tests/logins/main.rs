@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod calls;
 mod core;
 mod dressipi;
 mod handed_over;

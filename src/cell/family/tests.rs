@@ -2,6 +2,7 @@ use std::{future::ready, sync::Mutex};
 
 use bytes::Bytes;
 use http::Request;
+use tokio::runtime::Builder;
 
 use super::*;
 use crate::{
@@ -70,4 +71,21 @@ fn a_session_that_is_gone_takes_its_seed_along_and_not_that_of_the_next() {
     // What the end of the first one does, where the next is quicker than it.
     family.forget(&one);
     assert_eq!(seeds.of(&one), 1, "the next one's");
+}
+
+#[test]
+fn sessions_hear_of_a_keepers_beginning_and_of_its_runtimes_end() {
+    let family = family(Home::Memory);
+    let id = family.profile().session();
+    let seed = Token::from_pair("t", "r");
+    let lifetime = Duration::from_secs(12 * 3_600);
+    let session = family.session(id, seed.with_refresh_lifetime(lifetime));
+    let session = session.unwrap();
+    let needs_one = || session.cell().load().attention.reached(family.clock.now());
+    assert!(needs_one());
+    let runtime = Builder::new_current_thread().build().unwrap();
+    family.keeper.run_on(runtime.handle());
+    assert!(!needs_one());
+    drop(runtime);
+    assert!(needs_one());
 }
