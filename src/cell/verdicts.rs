@@ -89,8 +89,8 @@ mod tests {
         let cell = exchanged_for_a_refusal();
         let newer = cell.load().generation;
         // Requests that were under way with it.
-        cell.accepted(Generation::new(newer.number() - 1), HERE);
-        assert!(cell.awaits_judgement(newer, HERE));
+        cell.accepted(Presented::new(Generation::new(newer.number() - 1), HERE));
+        assert!(cell.awaits_judgement(Presented::new(newer, HERE)));
         assert!(exchange(&cell, HERE).is_none(), "it may refuse everything");
     }
 
@@ -101,7 +101,7 @@ mod tests {
             let is_worth_one_after = |older: u64| {
                 let cell = exchanged_for_a_refusal();
                 let newer = cell.load().generation;
-                cell.accepted(newer, HERE);
+                cell.accepted(Presented::new(newer, HERE));
                 verdict(&cell, Generation::new(newer.number() - older), HERE);
                 exchange(&cell, HERE).is_some()
             };

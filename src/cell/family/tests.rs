@@ -58,8 +58,7 @@ fn family(home: Home) -> Arc<Family> {
 fn a_session_that_is_gone_takes_its_seed_along_and_not_that_of_the_next() {
     let seeds = Arc::new(Seeds::default());
     let family = family(Home::Store(Arc::clone(&seeds) as _));
-    let [one, other] =
-        ["one", "other"].map(|user| family.profile().session().with_session_key(user));
+    let [one, other] = ["one", "other"].map(|user| family.profile.session().with_session_key(user));
     let begin = |id: &SessionId| {
         let seed = Token::from_refresh_token("r");
         family.session(id.clone(), seed).unwrap()
@@ -76,7 +75,7 @@ fn a_session_that_is_gone_takes_its_seed_along_and_not_that_of_the_next() {
 #[test]
 fn sessions_hear_of_a_keepers_beginning_and_of_its_runtimes_end() {
     let family = family(Home::Memory);
-    let id = family.profile().session();
+    let id = family.profile.session();
     let seed = Token::from_pair("t", "r");
     let lifetime = Duration::from_secs(12 * 3_600);
     let session = family.session(id, seed.with_refresh_lifetime(lifetime));
