@@ -5,6 +5,10 @@
 //! clocks once a minute at least, since timers stand still while the machine is suspended. It
 //! holds its sessions weakly and ends with the last of them. If its runtime dies, the sessions
 //! notice, and the next request starts it on its own.
+//!
+//! Which sessions it watches over is a list, in this file; what it does for them is in `running.rs`.
+
+mod running;
 
 use std::{
     collections::HashMap,
@@ -17,14 +21,12 @@ use std::{
 
 use tokio::runtime::Handle;
 
+use self::running::Running;
 use super::{
-    Session, schedule,
+    Session,
     sync::{Mutex, lock},
 };
-use crate::{
-    clock::{Clock, Moment},
-    provider::SessionId,
-};
+use crate::{clock::Clock, provider::SessionId};
 
 /// The one that watches over the sessions of a layer.
 #[derive(Clone)]
@@ -39,13 +41,6 @@ struct List {
     running: bool,
     nudged: bool,
     waker: Option<Waker>,
-}
-
-/// Held by the running task; its end is the keeper's.
-struct Running {
-    keeper: Keeper,
-    /// It has said itself that it ends: from then on another may be running.
-    over: bool,
 }
 
 // === impl Keeper ===
@@ -174,65 +169,6 @@ impl List {
     fn forget_dead(&mut self) {
         self.sessions
             .retain(|_, session| session.strong_count() > 0);
-    }
-}
-
-// === impl Running ===
-
-impl Running {
-    fn new(keeper: Keeper) -> Self {
-        Self {
-            keeper,
-            over: false,
-        }
-    }
-
-    async fn run(mut self) {
-        while self.goes_on() {
-            let next = self.look_after_all();
-            let pause = next.remaining(self.keeper.clock.now());
-            let pause = pause.min(schedule::LOOK_AT_LEAST_EVERY);
-            self.keeper.pause(pause).await;
-        }
-    }
-
-    /// Forgets sessions that are gone. Without any left, the keeper is no longer running: said
-    /// under the same lock, so that a session that comes now starts it anew.
-    fn goes_on(&mut self) -> bool {
-        let mut list = lock(&self.keeper.list);
-        list.forget_dead();
-        self.over = list.sessions.is_empty();
-        list.running = !self.over;
-        list.running
-    }
-
-    /// Looks after whoever needs it, and says when the next one will.
-    fn look_after_all(&self) -> Moment {
-        let now = self.keeper.clock.now();
-        let mut next = Moment::NEVER;
-        for session in self.keeper.live_sessions() {
-            if session.cell().keep_alive_at().reached(now) {
-                session.attend();
-            }
-            next = next.earliest(session.cell().keep_alive_at());
-        }
-        next
-    }
-
-    fn tell_sessions(&self, kept: bool) {
-        for session in self.keeper.live_sessions() {
-            session.cell().set_kept(kept);
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.over {
-            return;
-        }
-        lock(&self.keeper.list).running = false;
-        self.tell_sessions(false);
     }
 }
 
