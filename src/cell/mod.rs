@@ -35,15 +35,28 @@
 //! ticket. That leaves two locks (this cell's, and the [`Floor`](ledger::Floor) that the sessions
 //! of a layer share, always taken in this order) and one swapped pointer to be model-checked. The
 //! [`keeper`]'s list has a lock of its own, taken before a cell's and never after it.
+//!
+//! # Where is what
+//!
+//! - What a request reads: `snapshot`. What a caller finds: `look`; how long it waits: `patient`.
+//! - The flight: `flight` (who flies, who waits), `ticket` (its end), `landing` (what it brought),
+//!   `salvage` (what is left of a failure), `login`, and `revocation`, which takes its place.
+//! - When there is one: `schedule` (by time), `ledger` (after failures), `refusals` and `verdicts`.
+//! - Tokens that are handed over: `adoption`. What is owed to a store: `debt`.
+//! - A session and those beside it: `session`, `family`; while nobody calls: `keeper`, `idle`.
+//! - What an application sees: `status`.
 
+mod adoption;
 mod debt;
 mod family;
 mod flight;
+mod idle;
 pub(crate) mod keeper;
 mod landing;
 mod ledger;
 mod login;
 mod look;
+mod patient;
 mod refusals;
 mod revocation;
 mod salvage;
@@ -72,7 +85,7 @@ use crate::{
     clock::{Clock, Moment, Sleep},
     error::Error,
     observe::{Event, Observers},
-    provider::{Profile, Reason},
+    provider::Profile,
 };
 
 pub(crate) use self::{
@@ -80,6 +93,7 @@ pub(crate) use self::{
     flight::{Ending, Join},
     ledger::Floor,
     look::{Look, Need},
+    patient::Patient,
     revocation::overtaken_by_a_login,
     session::Session,
     snapshot::{Presented, Snapshot},
@@ -197,39 +211,6 @@ impl Cell {
     #[inline]
     pub(crate) fn awaits_judgement(&self, presented: Presented) -> bool {
         self.unjudged.load(Relaxed) == presented.as_u64()
-    }
-
-    /// When the keeper has to look at this session again.
-    pub(crate) fn keep_alive_at(&self) -> Moment {
-        let now = self.clock.now();
-        let state = self.lock();
-        let snapshot = Arc::clone(&self.snapshot.load());
-        let keep_alive = snapshot.plan.keep_alive;
-        if !self.keeps_idle_alive || state.board.is_flying() || state.shut_down {
-            return Moment::NEVER;
-        }
-        if !keep_alive.reached(now) {
-            return keep_alive;
-        }
-        let ask = self.ask(Reason::KeepAlive, &snapshot, now);
-        self.forbids(&state, &ask, now).map_or(now, |(_, at)| at)
-    }
-
-    /// Whether this session needs a keeper to stay alive while it is idle.
-    pub(crate) fn wants_keeper(&self) -> bool {
-        self.keeps_idle_alive && self.snapshot.load().plan.keep_alive != Moment::NEVER
-    }
-
-    /// Notes whether a keeper watches over this session; without one, the next request looks for
-    /// it.
-    pub(crate) fn set_kept(&self, kept: bool) {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        if state.kept != kept {
-            state.kept = kept;
-            let snapshot = Arc::clone(&self.snapshot.load());
-            self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
-        }
     }
 
     /// Begins no more exchanges. The token that is there may be used until it dies.

@@ -1,25 +1,17 @@
-//! A cell with its provider: where flights are launched and waited for.
+//! A cell with its provider: where flights are launched. They are waited for in `patient.rs`.
 //!
-//! This is the only part of the cell that knows tokio, and of it only how to spawn. Who calls from
-//! outside any runtime gets a typed error, and nothing is noted against the session.
+//! Of tokio it knows only how to spawn. Who calls from outside any runtime gets a typed error, and
+//! nothing is noted against the session.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use super::{Cell, Ending, Family, Generation, Join, Look, Need, Snapshot, Ticket};
+use super::{Cell, Family, Generation, Look, Need, Patient, Snapshot, Ticket};
 use crate::{
-    clock::Sleep,
     error::Error,
     observe::Event,
-    provider::{OriginIndex, Profile, ProviderError, SessionId},
+    provider::{OriginIndex, Profile, SessionId},
     token::Token,
 };
 
@@ -29,26 +21,6 @@ pub(crate) struct Session {
     cell: Arc<Cell>,
     id: SessionId,
     family: Arc<Family>,
-}
-
-/// Waits for a token, no longer than its caller does. Who needs to wait needs a runtime: its timer
-/// says when it has been long enough.
-///
-/// Thousands may wait at once, so this is no async function, which would be larger by half.
-pub(crate) struct Patient<'a> {
-    session: &'a Session,
-    need: Need,
-    /// The flight that is waited for.
-    join: Option<Join>,
-    limit: Limit,
-    /// Whether the limit is that of the caller, who has no more time.
-    is_callers: bool,
-}
-
-enum Limit {
-    /// Not waited for yet.
-    In(Duration),
-    At(Sleep),
 }
 
 // === impl Session ===
@@ -176,37 +148,6 @@ impl Session {
         }
     }
 
-    /// What the end of a flight is to a caller; none where it has to look once more.
-    fn ended(&self, need: Need, ending: Ending) -> Option<Result<Arc<Snapshot>, Error>> {
-        match ending {
-            // By now the token is another one, or dead again.
-            Ending::Superseded => None,
-            Ending::Landed => self.landed(need),
-            Ending::Failed(error) => {
-                // Another token may have come meanwhile, from a login.
-                let snapshot = Arc::clone(&self.cell.load());
-                let met = need.is_met_by(&snapshot, self.cell.now());
-                Some(if met { Ok(snapshot) } else { Err(error) })
-            }
-        }
-    }
-
-    /// What a landed exchange is to a caller; none where its token has expired before the caller
-    /// came to look.
-    fn landed(&self, need: Need) -> Option<Result<Arc<Snapshot>, Error>> {
-        let snapshot = Arc::clone(&self.cell.load());
-        match need {
-            Need::Asked => Some(Ok(snapshot)),
-            Need::NewerThan(generation, origin) if snapshot.generation <= generation => {
-                self.cell.same_again(generation, origin);
-                Some(Err(not_newer()))
-            }
-            Need::Usable | Need::NewerThan(..) => {
-                snapshot.is_usable(self.cell.now()).then_some(Ok(snapshot))
-            }
-        }
-    }
-
     /// Pays what is owed, in a task of its own.
     pub(super) fn settle_beside(&self) {
         if let Ok(runtime) = Handle::try_current() {
@@ -218,7 +159,7 @@ impl Session {
     }
 
     /// Gives the ticket to a task of its own, if there is a runtime to run it on.
-    fn launch(&self, ticket: Ticket) -> Result<(), Error> {
+    pub(super) fn launch(&self, ticket: Ticket) -> Result<(), Error> {
         let Ok(runtime) = Handle::try_current() else {
             ticket.abandon();
             return Err(Error::no_runtime());
@@ -235,69 +176,6 @@ impl Session {
             family.settle(&cell, &id).await;
         });
         Ok(())
-    }
-
-    /// Waits as long as a caller waits, and this one has left, then leaves the exchange to itself.
-    pub(super) fn patiently(&self, left: Duration, need: Need) -> Patient<'_> {
-        let waits = self.family.caller_waits;
-        Patient {
-            session: self,
-            need,
-            join: None,
-            limit: Limit::In(left.min(waits)),
-            is_callers: left <= waits,
-        }
-    }
-}
-
-// === impl Patient ===
-
-impl Patient<'_> {
-    fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        if let Limit::In(wait) = self.limit {
-            if Handle::try_current().is_err() {
-                return Poll::Ready(Error::no_runtime());
-            }
-            self.limit = Limit::At(self.session.family.clock.sleep(wait));
-        }
-        let over = match &mut self.limit {
-            Limit::In(_) => Poll::Pending,
-            Limit::At(limit) => limit.as_mut().poll(cx),
-        };
-        over.map(|()| match self.is_callers {
-            true => Error::out_of_time(),
-            false if self.session.cell.is_logging_in() => Error::login_in_progress(),
-            false => Error::in_progress(),
-        })
-    }
-}
-
-impl Future for Patient<'_> {
-    type Output = Result<Arc<Snapshot>, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let session = this.session;
-        loop {
-            if let Some(join) = &mut this.join {
-                let Poll::Ready(ending) = Pin::new(join).poll(cx) else {
-                    return this.poll_limit(cx).map(Err);
-                };
-                this.join = None;
-                if let Some(result) = session.ended(this.need, ending) {
-                    return Poll::Ready(result);
-                }
-            }
-            this.join = match session.cell.look(this.need) {
-                Look::Use(snapshot) => return Poll::Ready(Ok(snapshot)),
-                Look::Fail(error) => return Poll::Ready(Err(error)),
-                Look::Join(join) => Some(join),
-                Look::Fly(ticket, join) => {
-                    session.launch(*ticket)?;
-                    Some(join)
-                }
-            };
-        }
     }
 }
 
@@ -317,10 +195,4 @@ impl fmt::Debug for Session {
             .field("cell", &self.cell)
             .finish_non_exhaustive()
     }
-}
-
-fn not_newer() -> Error {
-    Error::exchange(ProviderError::transient(
-        "the exchange gave the refused token again",
-    ))
 }
