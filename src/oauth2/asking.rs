@@ -37,7 +37,7 @@ impl OAuth2 {
                 return self.read(&reply, &asked, &key);
             }
             tries += 1;
-            client.pause(pause).await;
+            client.sleep(pause).await;
         }
     }
 

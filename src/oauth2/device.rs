@@ -97,7 +97,7 @@ impl OAuth2 {
             if pending.until.reached(client.now().after(pending.interval)) {
                 return Err(expired());
             }
-            client.pause(pending.interval).await;
+            client.sleep(pending.interval).await;
             match self.look(client, &pending).await? {
                 Found::Token(token) => return Ok(*token),
                 Found::NotYet => {}
