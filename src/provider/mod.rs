@@ -50,6 +50,7 @@ mod origin;
 mod placement;
 mod profile;
 mod proof;
+mod reply;
 
 use std::future::Future;
 
@@ -57,7 +58,7 @@ use crate::token::Token;
 
 pub use self::{
     boxed::BoxProvider,
-    client::{TokenClient, TokenReply},
+    client::TokenClient,
     credential::Credential,
     error::{FailureKind, ProviderError},
     exchange::{Exchange, Reason},
@@ -68,6 +69,7 @@ pub use self::{
     origin::{Origin, Origins},
     placement::Placement,
     profile::{LostReply, Profile, Refusal, Rotation},
+    reply::TokenReply,
 };
 pub(crate) use self::{
     boxed::ErasedProvider,

@@ -1,6 +1,6 @@
 use std::error::Error as StdError;
 
-use http::{HeaderValue, Response, header::DATE};
+use http::{HeaderValue, Response};
 use serde::Deserialize;
 
 use super::*;
