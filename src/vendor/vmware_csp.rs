@@ -14,7 +14,7 @@ use http::HeaderName;
 use self::details::Details;
 use super::{fingerprint, hook::Hook};
 use crate::{
-    oauth2::wire::{Endpoint, Names},
+    oauth2::wire::Endpoint,
     provider::{
         Credential, Exchange, Login, Origins, Placement, Profile, Provider, ProviderError,
         Rotation, SessionParts,
@@ -291,11 +291,3 @@ const BASE: &str = "https://console.cloud.vmware.com";
 const CSP_AUTH_TOKEN: HeaderName = HeaderName::from_static("csp-auth-token");
 /// What replies say: half an hour, less a second.
 const LIFETIME: Duration = Duration::from_secs(1799);
-const NAMES: Names = Names {
-    access: "access_token",
-    refresh: None,
-    lifetime: Some("expires_in"),
-    refresh_lifetimes: &[],
-    token_type: Some("token_type"),
-    scope: Some("scope"),
-};

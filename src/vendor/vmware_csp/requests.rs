@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::{Request, header::AUTHORIZATION};
 
-use super::{NAMES, Proof, VmwareCsp, refusals};
+use super::{Proof, VmwareCsp, refusals};
 use crate::{
-    oauth2::wire,
+    oauth2::wire::{self, Names},
     provider::{Credential, Exchange, ProviderError},
     token::{Secret, Token},
 };
@@ -85,3 +85,12 @@ impl VmwareCsp {
         Ok(request)
     }
 }
+
+const NAMES: Names = Names {
+    access: "access_token",
+    refresh: None,
+    lifetime: Some("expires_in"),
+    refresh_lifetimes: &[],
+    token_type: Some("token_type"),
+    scope: Some("scope"),
+};
