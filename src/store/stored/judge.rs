@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     super::{Intent, Record, held::HeldToken, unix::UnixMillis},
+    intent::MARGIN,
     seat::Known,
-    spend::MARGIN,
 };
 use crate::{
     cell::schedule::{self, Respend, Spend},

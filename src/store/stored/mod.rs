@@ -24,6 +24,7 @@
 //! | revoke | version and intent read | a new lineage, without a token |
 
 mod desk;
+mod intent;
 mod judge;
 mod login;
 mod owed;
