@@ -1,6 +1,9 @@
 //! What a write expects to find.
 
-use super::record::{IntentId, Record, Version};
+use super::{
+    intent::IntentId,
+    record::{Record, Version},
+};
 
 /// What a write expects to find; if it finds anything else, it changes nothing.
 ///

@@ -67,6 +67,7 @@ mod fingerprint;
 #[path = "../../tests/fuzz/stores.rs"]
 pub(crate) mod fuzz;
 mod held;
+mod intent;
 mod lease;
 mod leases;
 mod memory;
@@ -93,9 +94,10 @@ pub use self::{
     expected::{Expected, ExpectedIntent, Written},
     file::FileStore,
     fingerprint::SessionKey,
+    intent::{Intent, IntentId},
     lease::Lease,
     memory::MemoryStore,
-    record::{Intent, IntentId, Record, Version},
+    record::{Record, Version},
 };
 
 /// A place where the records of sessions live.

@@ -1,14 +1,10 @@
 //! What a store keeps of a session.
 
-use std::{fmt, time::Duration, time::SystemTime};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    fingerprint::{Fingerprint, Unique},
-    held::HeldToken,
-    unix::UnixMillis,
-};
+use super::{fingerprint::Fingerprint, held::HeldToken, intent::Intent, unix::UnixMillis};
 use crate::{cell::schedule, clock::Moment, token::Secret};
 
 /// Everything that a store keeps of one session.
@@ -57,21 +53,6 @@ pub struct Version {
     pub revision: u64,
 }
 
-/// Somebody is spending the refresh token of this record's revision, or was when the process died.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    id: IntentId,
-    /// When this refresh token was sent for the first time, by whomever.
-    pub(super) began_at: UnixMillis,
-    /// Until when the exchange may be under way.
-    pub(super) deadline: UnixMillis,
-}
-
-/// What tells an [`Intent`] from all others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct IntentId(Unique);
-
 /// A credential that the vendor refused for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RefusedToken {
@@ -83,6 +64,22 @@ pub(super) struct RefusedToken {
 // === impl Record ===
 
 impl Record {
+    /// One that says nothing.
+    pub(super) fn bare(version: Version) -> Self {
+        Self {
+            version,
+            token: None,
+            intent: None,
+            refused: None,
+            not_before: None,
+            login_over_at: None,
+            seeds: Vec::new(),
+            rotated: Vec::new(),
+            sealed: None,
+            unknown: Vec::new(),
+        }
+    }
+
     /// A session that starts from `token`.
     pub(super) fn begin(token: HeldToken, after: Option<&Self>, now: Moment) -> Self {
         let lineage = UnixMillis::of(now).get();
@@ -91,20 +88,16 @@ impl Record {
         });
         let mut seeds = after.map(|it| it.seeds.clone()).unwrap_or_default();
         remember(&mut seeds, token.fingerprint(), SEEDS);
+        let version = Version {
+            lineage,
+            revision: 0,
+        };
         Self {
-            version: Version {
-                lineage,
-                revision: 0,
-            },
             token: Some(token.into_kept()),
-            intent: None,
-            refused: None,
-            not_before: None,
-            login_over_at: None,
             seeds,
             rotated: after.map(|it| it.rotated.clone()).unwrap_or_default(),
-            sealed: None,
             unknown: after.map(|it| it.unknown.clone()).unwrap_or_default(),
+            ..Self::bare(version)
         }
     }
 
@@ -223,52 +216,6 @@ impl fmt::Debug for Record {
             .field("sealed", &self.sealed)
             .field("unknown", &unknown)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Intent ===
-
-impl Intent {
-    /// The intent to spend, from now on until `allowed` has passed. A token that may have been sent
-    /// before, under `earlier`, was first sent then.
-    pub(super) fn new(now: UnixMillis, allowed: Duration, earlier: Option<&Self>) -> Self {
-        Self {
-            id: IntentId(Unique::new()),
-            began_at: earlier.map_or(now, |it| it.began_at),
-            deadline: now.after(allowed),
-        }
-    }
-
-    /// The intent of nobody: the refresh token may have been spent, long ago, by whomever.
-    pub(super) fn distrust(earlier: Option<&Self>) -> Self {
-        Self::new(UnixMillis::default(), Duration::ZERO, earlier)
-    }
-
-    /// Whether it is one of nobody's.
-    pub(super) fn is_distrust(&self) -> bool {
-        self.deadline == UnixMillis::default()
-    }
-
-    /// What tells it from all others.
-    #[must_use]
-    pub fn id(&self) -> &IntentId {
-        &self.id
-    }
-
-    /// Until when the exchange may be under way, by the store's clock.
-    #[must_use]
-    pub fn deadline(&self) -> SystemTime {
-        self.deadline.wall()
-    }
-}
-
-// === impl IntentId ===
-
-impl IntentId {
-    /// Its text: hexadecimal digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
     }
 }
 

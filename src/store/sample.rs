@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    fingerprint::Unique,
-    held::HeldToken,
-    record::{Intent, Record},
-    unix::UnixMillis,
+    fingerprint::Unique, held::HeldToken, intent::Intent, record::Record, unix::UnixMillis,
 };
 use crate::{clock::Moment, provider::Profile, token::Token};
 

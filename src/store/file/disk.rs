@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::folio::Folio;
 use crate::store::{
-    Expected, Record, SessionKey, StoreError, StoreFailure, Written, leases::Leases, record::Intent,
+    Expected, Intent, Record, SessionKey, StoreError, StoreFailure, Written, leases::Leases,
 };
 
 /// The file and those beside it.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::key::{SealKey, SealKeys};
 use crate::{
-    store::{Record, SessionKey, StoreError, StoreFailure, record::Intent},
+    store::{Intent, Record, SessionKey, StoreError, StoreFailure},
     token::Secret,
 };
 
@@ -102,16 +102,10 @@ fn bound_to(label: &str, session: &SessionKey) -> Vec<u8> {
 /// What is to be seen of `record`.
 fn outside(record: &Record, sealed: Secret) -> Record {
     Record {
-        version: record.version,
-        token: None,
         intent: record.intent.clone(),
-        refused: None,
         not_before: record.not_before,
-        login_over_at: None,
-        seeds: Vec::new(),
-        rotated: Vec::new(),
         sealed: Some(sealed),
-        unknown: Vec::new(),
+        ..Record::bare(record.version)
     }
 }
 

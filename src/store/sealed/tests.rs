@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::{
     provider::{Profile, SessionId},
-    store::{MemoryStore, StoreFailure, record::Intent},
+    store::{Intent, MemoryStore, StoreFailure},
     token::Secret,
 };
 

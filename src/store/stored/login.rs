@@ -267,21 +267,11 @@ impl<P: Provider> Turn<'_, P> {
 
 /// The record with a note that a login was refused; one of that alone, where there is none.
 fn refused_login(record: Option<&Record>, at: UnixMillis) -> Record {
-    let mut noted = record.cloned().unwrap_or_else(|| Record {
-        version: Version {
-            lineage: 0,
-            revision: 0,
-        },
-        token: None,
-        intent: None,
-        refused: None,
-        not_before: None,
-        login_over_at: None,
-        seeds: Vec::new(),
-        rotated: Vec::new(),
-        sealed: None,
-        unknown: Vec::new(),
-    });
+    let none = Version {
+        lineage: 0,
+        revision: 0,
+    };
+    let mut noted = record.cloned().unwrap_or_else(|| Record::bare(none));
     noted.login_over_at = Some(at);
     noted
 }

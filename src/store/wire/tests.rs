@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     clock::Moment,
     provider::Profile,
-    store::{StoreFailure, held::HeldToken, record::Intent, unix::UnixMillis},
+    store::{Intent, StoreFailure, held::HeldToken, unix::UnixMillis},
     token::Token,
 };
 
