@@ -1,7 +1,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use super::{
-    sessions::{AccessStyle, Policy, RefreshStyle},
+    policy::{AccessStyle, Policy, RefreshStyle},
     simulator::Simulator,
     vendor::Vendor,
 };

@@ -7,8 +7,9 @@ use serde_json::json;
 use super::{
     builder::{DAY, SimBuilder, launch},
     once::Once,
+    policy::RefreshStyle,
     rotation::{Rotation, Turns},
-    sessions::{RefreshStyle, Sessions},
+    sessions::Sessions,
     shopper::new_code,
     simulator::Simulator,
     vendor::{Denial, Reception, Request, Vendor},

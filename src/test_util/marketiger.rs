@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{
     builder::{HOUR, SimBuilder, launch},
-    sessions::{AccessStyle, Sessions},
+    policy::AccessStyle,
+    sessions::Sessions,
     simulator::Simulator,
     vendor::{Denial, Reception, Request, Vendor},
     wire,

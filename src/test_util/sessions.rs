@@ -5,9 +5,10 @@ use std::{
 };
 
 use super::{
-    book::{Access, Book, NotGood, Refresh},
+    book::{Access, Book, NotGood},
     counters::Tally,
-    signer::{Claims, NumericDate, Purpose, Signer},
+    policy::{AccessStyle, Policy, random_hex},
+    signer::{NumericDate, Purpose, Signer},
 };
 use crate::clock::Clock;
 
@@ -30,37 +31,10 @@ pub struct Seed {
 /// vendor here documents what it does, so this is our assumption, chosen because no client bug can
 /// hide from it.
 pub(super) struct Sessions {
-    policy: Policy,
-    signer: Signer,
+    pub(super) policy: Policy,
+    pub(super) signer: Signer,
     pub(super) tally: Arc<Tally>,
     book: Mutex<Book>,
-}
-
-/// How tokens look and how long they live.
-#[derive(Clone, Debug)]
-pub(super) struct Policy {
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) access: AccessStyle,
-    pub(super) access_lifetime: Duration,
-    pub(super) refresh: RefreshStyle,
-    pub(super) refresh_lifetime: Duration,
-    /// For how long a spent refresh token may be spent again.
-    pub(super) grace: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AccessStyle {
-    Jwt,
-    JwtWithoutExp,
-    Opaque,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RefreshStyle {
-    Jwt,
-    /// Base64 with padding, two dashes, hexadecimal digits: has to be encoded in a form.
-    DashedHex,
-    Opaque,
 }
 
 /// What an exchange gives: a new access token, and a refresh token where it was rotated.
@@ -200,69 +174,11 @@ impl Sessions {
         })
     }
 
-    fn issue_access(&self, book: &mut Book, session: u64) -> String {
-        let number = book.next_access;
-        book.next_access += 1;
-        let (iat, exp) = NumericDate::span(self.unix(), self.policy.access_lifetime);
-        let jti = format!("{number}-{}", random_hex(8));
-        match self.policy.access {
-            AccessStyle::Jwt => self.sign(Purpose::Access, session, jti, iat, Some(exp)),
-            AccessStyle::JwtWithoutExp => self.sign(Purpose::Access, session, jti, iat, None),
-            AccessStyle::Opaque => {
-                let access = Access {
-                    number,
-                    session,
-                    expires: exp,
-                };
-                let token = random_hex(32);
-                book.opaque.insert(token.clone(), access);
-                token
-            }
-        }
-    }
-
-    fn issue_refresh(&self, book: &mut Book, session: u64) -> String {
-        let (iat, exp) = NumericDate::span(self.unix(), self.policy.refresh_lifetime);
-        let token = match self.policy.refresh {
-            RefreshStyle::Jwt => {
-                self.sign(Purpose::Refresh, session, random_hex(16), iat, Some(exp))
-            }
-            RefreshStyle::DashedHex => dashed_hex(),
-            RefreshStyle::Opaque => random_hex(32),
-        };
-        let refresh = Refresh {
-            session,
-            expires: exp,
-            spent: None,
-        };
-        book.refresh.insert(token.clone(), refresh);
-        token
-    }
-
-    fn sign(
-        &self,
-        purpose: Purpose,
-        sid: u64,
-        jti: String,
-        iat: NumericDate,
-        exp: Option<NumericDate>,
-    ) -> String {
-        let sub = format!("user-{sid}");
-        self.signer.sign(&Claims {
-            sub,
-            jti,
-            sid,
-            purpose,
-            iat,
-            exp,
-        })
-    }
-
     fn now(&self) -> NumericDate {
         NumericDate::at(self.unix())
     }
 
-    fn unix(&self) -> Duration {
+    pub(super) fn unix(&self) -> Duration {
         self.policy.clock.now().unix()
     }
 
@@ -285,19 +201,4 @@ impl fmt::Debug for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seed").finish_non_exhaustive()
     }
-}
-
-/// Like the vendor's sample, always with characters that a form has to encode.
-fn dashed_hex() -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    // These two bytes and the length give a plus, a slash and padding.
-    let mut bytes = vec![0xfb, 0xef, 0xff];
-    bytes.extend((0..25).map(|_| fastrand::u8(..)));
-    format!("{}--{}", STANDARD.encode(bytes), random_hex(20))
-}
-
-fn random_hex(bytes: usize) -> String {
-    (0..bytes)
-        .map(|_| format!("{:02x}", fastrand::u8(..)))
-        .collect()
 }

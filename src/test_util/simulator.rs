@@ -4,8 +4,9 @@ use super::{
     counters::Counters,
     engine::Core,
     fault::Faults,
+    policy::Policy,
     server::Server,
-    sessions::{Policy, Seed, Sessions},
+    sessions::{Seed, Sessions},
     vendor::Vendor,
 };
 
