@@ -168,7 +168,8 @@ impl Family {
         ))
     }
 
-    /// Obtains and publishes, with a login where nothing else helps. If this future is dropped, the ticket ends the flight.
+    /// Obtains and publishes, with a login where nothing else helps. If this future is dropped, the
+    /// ticket ends the flight.
     pub(super) async fn fly(&self, mut ticket: Ticket, id: &SessionId) {
         let obtained = match ticket.told() {
             Some(refused) => Err(refused),

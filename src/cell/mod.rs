@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A request reads one [`Snapshot`] and compares one deadline, its *attention* (or none, where it needs
-//! a proof of its own). Only when that is reached does anybody take the lock. All writes of the snapshot happen under the lock, so a
-//! reader sees a whole snapshot and a writer never overwrites a newer one.
+//! a proof of its own). Only when that is reached does anybody take the lock. All writes of the snapshot
+//! happen under the lock, so a reader sees a whole snapshot and a writer never overwrites a newer one.
 //!
 //! # Collision
 //!

@@ -8,7 +8,8 @@
 //! use tower_reauth::{BoxError, config::AuthConfig, store::FileStore};
 //!
 //! # fn main() -> Result<(), BoxError> {
-//! # let text = "vendor = 'marketiger3d'\ninitial.refresh_token.value = 'r'\ninitial.access_token.value = 'a'";
+//! # let text = "vendor = 'marketiger3d'\n\
+//! #     initial.refresh_token.value = 'r'\ninitial.access_token.value = 'a'";
 //! let config: AuthConfig = toml::from_str(text)?;
 //! let auth = config.builder()?.store(FileStore::new("session.json")).build()?;
 //! # let _ = auth;
@@ -125,18 +126,18 @@
 //! # Secrets
 //!
 //! A secret is a [`SecretSource`]: a file, an environment variable, or said aloud a value. An API
-//! token, a client secret and a password are looked up again for each exchange, so that what replaces the file
-//! is used with no restart. Tokens that a session starts from, and an API key, are read when the
-//! layer is built; whoever rotates tokens needs a store, which is then newer than the file.
-//! What this crate reads of a secret is overwritten when it is dropped; what a parser keeps of a
-//! `value` is out of reach.
+//! token, a client secret and a password are looked up again for each exchange, so that what replaces the
+//! file is used with no restart. Tokens that a session starts from, and an API key, are read when the
+//! layer is built; whoever rotates tokens needs a store, which is then newer than the file. What this
+//! crate reads of a secret is overwritten when it is dropped; what a parser keeps of a `value` is out of
+//! reach.
 //!
 //! # Errors
 //!
 //! A field that nobody knows is refused, and so is a missing one or one of another type, each by its
-//! path within the configuration, as in `` `layer.wait_at_most` must be a duration ``. No error of ours holds a value. Parsers
-//! are another matter: an error of the `toml` crate *shows* the line that it is about, of
-//! `Display` at least, and that may be one with a `value` in it. Print its `message()`.
+//! path within the configuration, as in `` `layer.wait_at_most` must be a duration ``. No error of ours
+//! holds a value. Parsers are another matter: an error of the `toml` crate *shows* the line that it is
+//! about, of `Display` at least, and that may be one with a `value` in it. Print its `message()`.
 //!
 //! [`OAuth2`]: crate::oauth2::OAuth2
 

@@ -267,7 +267,7 @@
 //!     let verdict: Verdict = reply.json()?;
 //!     match (verdict.ok, verdict.error.as_str()) {
 //!         (true, _) => Ok(()),
-//!         (_, "invalid_refresh_token") => Err(ProviderError::refused("the session has ended: log in again")),
+//!         (_, "invalid_refresh_token") => Err(ProviderError::refused("the session has ended")),
 //!         (_, "ratelimited") => Err(ProviderError::throttled(reply.retry_after())),
 //!         (_, "internal_error") => Err(ProviderError::unknown_outcome("the vendor failed")),
 //!         _ => Err(ProviderError::misconfigured("the vendor refused the request")),
@@ -294,8 +294,8 @@
 //! # Configure it from a file
 //!
 //! Feature `serde`, and `config`: a block of TOML or JSON for each vendor, secrets in files or in the
-//! environment. `cargo run --example check_vendor --all-features -- your.toml` makes one real exchange from it, and
-//! says what is wrong and what to do.
+//! environment. `cargo run --example check_vendor --all-features -- your.toml` makes one real exchange
+//! from it, and says what is wrong and what to do.
 //!
 //! # See what it does
 //!

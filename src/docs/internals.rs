@@ -5,9 +5,12 @@
 //! Dependencies point inwards only; `tests/layering.rs` holds them to it.
 //!
 //! ```text
-//! inside   token  clock  lane  error  observe  provider  cell      no HTTP bodies, no I/O, time is an argument
-//! middle   attach  challenge  grpc  replay  peek  layer  service  future  handle    what a request meets
-//! outside  token_client  oauth2  vendor  config  store  compat  test_util  docs     ways to get, keep, plug in, look at
+//! inside   no HTTP bodies, no I/O, time is an argument
+//!          token  clock  lane  error  observe  provider  cell
+//! middle   what a request meets
+//!          attach  challenge  grpc  replay  peek  layer  service  future  handle
+//! outside  ways to get, keep, plug in, look at
+//!          token_client  oauth2  vendor  config  store  compat  test_util  docs
 //! ```
 //!
 //! The builder, in `layer/builder.rs`, is the one place in the middle that names outside modules: it puts
@@ -16,10 +19,11 @@
 //! # The way of a request
 //!
 //! 1. `service.rs`: may this request carry a token? (`attach.rs`, the profile's origins.)
-//! 2. A coarse reading of the clock, one load of the [snapshot](crate::handle::Generation) and one comparison with its
-//!    *attention*, the earliest moment at which anything has to be done. Before that moment: insert
-//!    the prebuilt headers, call the inner service. That is the whole fast path. A token that needs a
-//!    proof with each request has no such moment (`Snapshot::simple_until`), and so goes the way of 4.
+//! 2. A coarse reading of the clock, one load of the [snapshot](crate::handle::Generation) and one
+//!    comparison with its *attention*, the earliest moment at which anything has to be done. Before that
+//!    moment: insert the prebuilt headers, call the inner service. That is the whole fast path. A token
+//!    that needs a proof with each request has no such moment (`Snapshot::simple_until`), and so goes the
+//!    way of 4.
 //! 3. Attention reached and the token still good: `Session::attend` may begin a flight *beside* the
 //!    request, which goes on at once.
 //! 4. The token dead: `future::send_when_usable`, one boxed future, waits for the flight.

@@ -40,9 +40,9 @@
 //! A token that is bound to a key (DPoP) needs another proof with each sending. Such a request does not
 //! take the short way: its snapshot has no moment until which the token may be taken as it is, so what a
 //! request with a bearer token compares is what it compared before. It costs a boxed future, the lock of
-//! its session once, that of the nonces twice, and a signature of ES256, which is nearly all of it: 47 microseconds and 14 allocations a call, where
-//! the same call with a bearer token takes half a microsecond and 4, the making of the request included
-//! (measured on a busy machine of two cores).
+//! its session once, that of the nonces twice, and a signature of ES256, which is nearly all of it: 47
+//! microseconds and 14 allocations a call, where the same call with a bearer token takes half a
+//! microsecond and 4, the making of the request included (measured on a busy machine of two cores).
 //!
 //! # Size
 //!

@@ -3,8 +3,9 @@
 //!
 //! Errors are [`Error`](crate::Error)s; the code in the first column is shown in the
 //! text of its [`provider_error`](crate::Error::provider_error); programs go by the predicates of
-//! `Error`. Nothing else of what a vendor says is ever shown: its text is behind [`vendor_said`](crate::provider::ProviderError::vendor_said), since it may
-//! hold a piece of a credential.
+//! `Error`. Nothing else of what a vendor says is ever shown: its text is behind
+//! [`vendor_said`](crate::provider::ProviderError::vendor_said), since it may hold a piece of a
+//! credential.
 //!
 //! All four adapters were built from public documents, and tried against simulators made from the same
 //! documents, not against the live services.
@@ -142,11 +143,11 @@
 //!
 //! # Any OAuth 2.0 server
 //!
-//! [`oauth2::OAuth2`](crate::oauth2::OAuth2). The credential of a service is its own. A person's session begins with a login:
-//! in a browser ([`authorization`](crate::oauth2::OAuth2::authorization)), on another device
-//! ([`device_login`](crate::oauth2::OAuth2::device_login)), or wherever you have made it; hand its token
-//! to the builder's [`initial`](crate::layer::AuthLayerBuilder::initial). What is kept of which standard
-//! is in [`standards`](super::standards).
+//! [`oauth2::OAuth2`](crate::oauth2::OAuth2). The credential of a service is its own. A person's session
+//! begins with a login: in a browser ([`authorization`](crate::oauth2::OAuth2::authorization)), on
+//! another device ([`device_login`](crate::oauth2::OAuth2::device_login)), or wherever you have made it;
+//! hand its token to the builder's [`initial`](crate::layer::AuthLayerBuilder::initial). What is kept of
+//! which standard is in [`standards`](super::standards).
 //!
 //! | code | means | do |
 //! | --- | --- | --- |

@@ -114,7 +114,8 @@ impl<P: Provider> AuthLayerBuilder<P> {
     }
 
     /// Whether a refresh token that would die unused is exchanged although no request asks for it.
-    /// On by default; it begins with the first call or with [`AuthHandle::start`](crate::handle::AuthHandle::start).
+    /// On by default; it begins with the first call or with
+    /// [`AuthHandle::start`](crate::handle::AuthHandle::start).
     #[must_use]
     pub fn keep_idle_sessions_alive(mut self, keep: bool) -> Self {
         self.keeps_idle_alive = keep;

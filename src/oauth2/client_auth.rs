@@ -32,9 +32,10 @@ pub enum ClientAuth {
     #[cfg(feature = "jwt")]
     PrivateKeyJwt(Box<PrivateKeyJwt>),
     /// The certificate of the TLS connection (RFC 8705, section 2): give its SHA-256 thumbprint, and
-    /// the layer a token client that shows it, such as that of `token_client::ClientCertificate`. Tokens are bound to the certificate, so the thumbprint is part of
-    /// the session's identity, and the client that the layer wraps has to show the same one (section
-    /// 3); that client is yours, and so is its certificate.
+    /// the layer a token client that shows it, such as that of `token_client::ClientCertificate`. Tokens
+    /// are bound to the certificate, so the thumbprint is part of the session's identity, and the client
+    /// that the layer wraps has to show the same one (section 3); that client is yours, and so is its
+    /// certificate.
     ///
     /// Where the server's metadata names addresses of its own for such clients, those are used (section
     /// 5).

@@ -14,8 +14,8 @@ use crate::{
 
 impl OAuth2 {
     /// Where [`AuthHandle::revoke`](crate::handle::AuthHandle::revoke) has tokens revoked (RFC 7009,
-    /// section 2), where that is not in the server's metadata. It is sent the refresh token, with which the server should let the session's
-    /// access tokens go, or the access token where there is no other.
+    /// section 2), where that is not in the server's metadata. It is sent the refresh token, with which
+    /// the server should let the session's access tokens go, or the access token where there is no other.
     #[must_use]
     pub fn revocation_endpoint(mut self, url: impl AsRef<str>) -> Self {
         self.revocation = Some(Endpoint::revocation(url.as_ref()));

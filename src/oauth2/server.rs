@@ -54,10 +54,10 @@ impl Server {
     ///
     /// Its metadata is read when the first token is asked for, from the address of RFC 8414 or else of
     /// OpenID Connect Discovery. It is kept for as long as the server allows (`Cache-Control:
-    /// max-age`), at least five minutes and at most a week; a day where it says nothing. It is read again before that
-    /// where the token endpoint is gone (404) or does not know the client (`invalid_client`), at most
-    /// once a minute, and the token is then asked for once more if something has changed. Where it
-    /// cannot be read again, what was read before is used on.
+    /// max-age`), at least five minutes and at most a week; a day where it says nothing. It is read again
+    /// before that where the token endpoint is gone (404) or does not know the client (`invalid_client`),
+    /// at most once a minute, and the token is then asked for once more if something has changed. Where
+    /// it cannot be read again, what was read before is used on.
     #[must_use]
     pub fn discover(issuer: impl AsRef<str>) -> Self {
         Self(Place::Discovered(Arc::new(Discovery::new(issuer.as_ref()))))

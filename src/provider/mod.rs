@@ -25,7 +25,8 @@
 //!             .map_err(|_| ProviderError::misconfigured("the key is not a header value"))?;
 //!         let reply = exchange.client().send(request).await?.success()?;
 //!         let body: Reply = reply.json()?;
-//!         Ok(Token::new(body.token).with_lifetime(Duration::from_secs(body.ttl)).with_asked_at(reply.sent_at()))
+//!         let lifetime = Duration::from_secs(body.ttl);
+//!         Ok(Token::new(body.token).with_lifetime(lifetime).with_asked_at(reply.sent_at()))
 //!     }
 //!
 //!     fn profile(&self) -> Profile {

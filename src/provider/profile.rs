@@ -251,7 +251,9 @@ impl Refusal {
     /// use tower_reauth::provider::{Profile, Refusal};
     ///
     /// let refusal = Refusal::default()
-    ///     .or_when(|status, headers| status == 403 && headers.get("x-reason").is_some_and(|it| it == "token_expired"));
+    ///     .or_when(|status, headers| {
+    ///         status == 403 && headers.get("x-reason").is_some_and(|it| it == "token_expired")
+    ///     });
     /// let profile = Profile::new("acme").origins(["https://api.acme.example"]).refusal(refusal);
     /// ```
     #[must_use]

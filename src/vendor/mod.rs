@@ -10,7 +10,8 @@
 //!
 //! An adapter refreshes sessions. It logs in only where it was told with what: see
 //! [`Immersve::login`], [`Dressipi::authorization_code`], [`Marketiger3D::email_and_password`] and
-//! [`VmwareCsp::passcode`]. Otherwise the first token of a session comes from the application: see [`Token::from_refresh_token`](crate::Token::from_refresh_token) and
+//! [`VmwareCsp::passcode`]. Otherwise the first token of a session comes from the application: see
+//! [`Token::from_refresh_token`](crate::Token::from_refresh_token) and
 //! [`Token::from_pair`](crate::Token::from_pair).
 
 mod dressipi;

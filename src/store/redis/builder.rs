@@ -103,7 +103,9 @@ impl RedisStoreBuilder {
     /// # fn main() -> Result<(), tower_reauth::store::StoreError> {
     /// # use tower_reauth::store::RedisStore;
     /// # use std::time::Duration;
-    /// let far = RedisStore::builder("rediss://redis.example").answers_within(Duration::from_secs(2)).build()?;
+    /// let far = RedisStore::builder("rediss://redis.example")
+    ///     .answers_within(Duration::from_secs(2))
+    ///     .build()?;
     /// # Ok(())
     /// # }
     /// ```

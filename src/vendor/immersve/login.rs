@@ -28,7 +28,8 @@ use crate::{
 /// use tower_reauth::vendor::{Immersve, ImmersveLogin};
 ///
 /// # async fn wallet_signs(message: &str) -> Option<String> { None }
-/// let login = ImmersveLogin::siwe("polygon-mainnet", "0xA3058369d6A481B1ff08F62B352409c3D709De9b", |message| async move {
+/// let address = "0xA3058369d6A481B1ff08F62B352409c3D709De9b";
+/// let login = ImmersveLogin::siwe("polygon-mainnet", address, |message| async move {
 ///     let signature = wallet_signs(&message).await;
 ///     signature.map(Into::into).ok_or_else(|| ProviderError::refused("the user declined to sign"))
 /// });
