@@ -32,8 +32,9 @@
 //!    (`replay/spare.rs` by type, `replay/tee.rs` for bodies that are followed while they are sent).
 //!
 //! reqwest's requests are of another type and cannot go that way. `compat/reqwest/send.rs` takes
-//! them along the same stations in one async function, whoever carries them: the inner service, or
-//! the rest of a middleware chain. It is the second place to look at when a rule changes.
+//! them along the same stations, whoever carries them: the inner service, or the rest of a middleware
+//! chain. It is the second place to look at when a rule changes, and `recovery.rs` beside it, the twin
+//! of `future/recovery.rs`.
 //!
 //! # Questions that a newcomer asks
 //!

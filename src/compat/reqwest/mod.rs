@@ -57,6 +57,7 @@
 
 mod peek;
 mod place;
+mod recovery;
 mod second;
 mod send;
 mod sent;

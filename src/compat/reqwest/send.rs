@@ -5,7 +5,8 @@ use std::{future::Future, sync::Arc};
 use ::reqwest::{Request, Response};
 
 use super::{
-    place::{find, origin_by, origin_of},
+    place::{origin_by, origin_of},
+    recovery::recover,
     second::{Second, without_body},
     sent::{Sent, Verdict},
 };
@@ -17,8 +18,7 @@ use crate::{
     grpc::Patience,
     layer::Core,
     observe::Event,
-    provider::{OriginIndex, Origins},
-    replay::Replay,
+    provider::OriginIndex,
 };
 
 /// Response extension: the inner client followed redirects to an origin that may not see the token.
@@ -118,12 +118,7 @@ async fn send_with_token<C: Carrier>(
             core.session.tell(Event::Refused { again: false });
             match second.and_then(Second::hold) {
                 Ok(second) => recover(&sent, response, carrier, second, &patience).await,
-                Err(why) => {
-                    core.session.tell(Event::NotReplayed { why: why.as_str() });
-                    sent.reject();
-                    why.mark(response.extensions_mut());
-                    Ok(response)
-                }
+                Err(why) => Ok(sent.only_once(response, why)),
             }
         }
         Verdict::Strayed => {
@@ -131,76 +126,6 @@ async fn send_with_token<C: Carrier>(
             Ok(response)
         }
     }
-}
-
-/// Sends a refused request once more with a newer token. Without one, the refusal is the answer,
-/// and says why there is none, unless the request's time is over.
-async fn recover<C: Carrier>(
-    sent: &Sent<'_>,
-    refused: Response,
-    mut carrier: C,
-    second: Second,
-    patience: &Patience,
-) -> Result<Response, C::Error> {
-    let session = &sent.core.session;
-    let cell = session.cell();
-    let left = patience.left(cell.now());
-    let newer = match session.newer_than(sent.generation, sent.origin, left).await {
-        Ok(newer) => newer,
-        Err(error) if error.is_out_of_time() => {
-            session.tell(Event::NotReplayed { why: "out_of_time" });
-            return Err(C::own(error));
-        }
-        Err(error) => return Ok(without_newer(sent.core, refused, error)),
-    };
-    let profile = session.profile();
-    let url = second.url();
-    let find = |origins: &Origins| find(origins, url);
-    let Some(origin) = attach::origin_again(profile, sent.origin, &newer.origins, find) else {
-        // The newer token may not go where the older one could.
-        let error = Error::origin(Some(url.scheme()), url.authority());
-        return Ok(without_newer(sent.core, refused, error));
-    };
-    // Not before: the refusal is the answer as long as there is no better one.
-    drop(refused);
-    let mut request = second.into_request();
-    pass_on(patience, &mut request, cell).map_err(C::own)?;
-    session.tell(Event::Replayed);
-    let again = Sent {
-        core: sent.core,
-        generation: newer.generation,
-        origin,
-        brought: newer.origins.clone(),
-    };
-    let third = newer
-        .headers
-        .prover()
-        .map(|_| Second::of(sent.core, &mut request));
-    let third = third.unwrap_or(Err(Replay::SwitchedOff));
-    let sending = again.carry(&mut carrier, request, newer, third, patience);
-    let (mut response, _) = sending.await?;
-    match again.judge(&mut response) {
-        Verdict::Accepted => cell.cured(Presented::new(again.generation, again.origin)),
-        Verdict::Silent => {}
-        Verdict::Strayed => again.reject(),
-        Verdict::Refused => {
-            session.tell(Event::Refused { again: true });
-            cell.not_cured(again.generation, again.origin);
-            // Where no exchange had tried to cure it yet, one begins, for the next request.
-            again.reject();
-        }
-    }
-    Replay::Replayed.mark(response.extensions_mut());
-    Ok(response)
-}
-
-/// A refusal that is the answer, since there is no newer token for its request.
-fn without_newer(core: &Core, mut refused: Response, error: Error) -> Response {
-    let why = Replay::NoNewerToken;
-    core.session.tell(Event::NotReplayed { why: why.as_str() });
-    why.mark(refused.extensions_mut());
-    refused.extensions_mut().insert(error);
-    refused
 }
 
 pub(super) fn unserved<C: Carrier>(core: &Core, error: Error) -> C::Error {

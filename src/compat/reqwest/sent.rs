@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     grpc::Patience,
     layer::Core,
+    observe::Event,
     provider::{Headers, OriginIndex, Origins, Told},
     replay::Replay,
 };
@@ -135,6 +136,16 @@ impl Sent<'_> {
                 false => Verdict::Silent,
             }
         })
+    }
+
+    /// The refusal of a request that cannot be sent again: its caller gets the response, and the
+    /// next request a newer token.
+    pub(super) fn only_once(&self, mut refused: Response, why: Replay) -> Response {
+        let why_not = why.as_str();
+        self.core.session.tell(Event::NotReplayed { why: why_not });
+        self.reject();
+        why.mark(refused.extensions_mut());
+        refused
     }
 
     /// Makes the session newer, if it is not yet, without waiting for it.
