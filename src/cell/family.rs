@@ -86,7 +86,7 @@ impl Family {
         let seeded = seed.map_or(Ok(()), |seed| {
             let seed = self.profile.bind(seed)?;
             self.check_home(&seed)?;
-            self.settle_in(&session, seed)
+            self.seed(&session, seed)
         });
         self.keeper.watch(&session);
         (session, seeded)
@@ -113,13 +113,13 @@ impl Family {
                  or hand the new token to its handle's `replace`",
             ));
         }
-        self.settle_in(&session, seed)?;
+        self.seed(&session, seed)?;
         Ok(session)
     }
 
     /// Gives a session the token that it starts from: into its cell, or to the store's keeper where
     /// there may be a newer one.
-    fn settle_in(&self, session: &Session, seed: Token) -> Result<(), ProviderError> {
+    fn seed(&self, session: &Session, seed: Token) -> Result<(), ProviderError> {
         match &self.home {
             Home::Unsaid | Home::Memory => session.cell().adopt(seed),
             Home::Store(keeper) => {
@@ -171,7 +171,7 @@ impl Family {
     /// Obtains and publishes, with a login where nothing else helps. If this future is dropped, the
     /// ticket ends the flight.
     pub(super) async fn fly(&self, mut ticket: Ticket, id: &SessionId) {
-        let obtained = match ticket.told() {
+        let obtained = match ticket.refused_already() {
             Some(refused) => Err(refused),
             None => self.obtain(&mut ticket, id).await,
         };
@@ -187,7 +187,7 @@ impl Family {
             let exchange = ticket.exchange(id, &self.client);
             match self.provider.obtain(exchange).await {
                 Ok(token) => return Ok(token),
-                Err(error) => match ticket.replay_after(&error) {
+                Err(error) => match ticket.asks_again_after(&error) {
                     Some(pause) => self.clock.sleep(pause).await,
                     None => return Err(error),
                 },

@@ -31,11 +31,11 @@ impl Cell {
 
     /// Notes whether a keeper watches over this session; without one, the next request looks for
     /// it.
-    pub(crate) fn set_kept(&self, kept: bool) {
+    pub(crate) fn set_has_keeper(&self, has_keeper: bool) {
         let now = self.clock.now();
         let mut state = self.lock();
-        if state.kept != kept {
-            state.kept = kept;
+        if state.has_keeper != has_keeper {
+            state.has_keeper = has_keeper;
             let snapshot = Arc::clone(&self.snapshot.load());
             self.postpone(&snapshot, self.next_attempt(&state, &snapshot, now));
         }

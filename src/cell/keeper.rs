@@ -57,7 +57,7 @@ impl Keeper {
         let added = list.add(session);
         if added {
             // Under the list's lock, as in `keep`.
-            session.cell().set_kept(list.running);
+            session.cell().set_has_keeper(list.running);
         }
         drop(list);
         if added {
@@ -72,7 +72,7 @@ impl Keeper {
         if list.running {
             // The end of one keeper and the start of the next may have reached the session in the
             // wrong order. Under the list's lock this one cannot end before the word is given.
-            session.cell().set_kept(true);
+            session.cell().set_has_keeper(true);
             return;
         }
         drop(list);
@@ -256,7 +256,7 @@ mod tests {
         let (runtime, family) = (runtime(), family());
         let session = session(&family, "late".into());
         family.keeper.run_on(runtime.handle());
-        session.cell().set_kept(false);
+        session.cell().set_has_keeper(false);
         let needs_attention = || session.cell().load().attention.reached(family.clock.now());
         assert!(needs_attention());
         let _within = runtime.enter();

@@ -229,7 +229,9 @@ impl Cell {
             (Some(_), None) => Access::Unknown,
             (Some(_), Some(expiry)) => Access::Until(expiry),
         };
-        let hint = token.refresh_hint().map(|hint| age.origin().after(hint));
+        let hint = token
+            .refresh_hint()
+            .map(|hint| age.counts_from().after(hint));
         let plan = Plan::new(access, refresh_expires, hint, age.now(), fastrand::f64());
         let same = previous
             .token

@@ -182,7 +182,7 @@ impl Ledger {
 
     /// Notes that the reply to `ask` was lost and is about to be asked for again, if the vendor
     /// still gives it out after `pause`.
-    pub(super) fn replays(
+    pub(super) fn asks_again(
         &mut self,
         error: &ProviderError,
         ask: &Ask,
@@ -193,11 +193,11 @@ impl Ledger {
             return false;
         };
         let spend = self.spend_of(refresh, ask);
-        let replays = schedule::is_replayed(rules.lost_reply, &spend, after_pause);
-        if replays {
+        let given_again = schedule::is_given_again(rules.lost_reply, &spend, after_pause);
+        if given_again {
             self.spent = Some((refresh.clone(), spend, error.clone()));
         }
-        replays
+        given_again
     }
 
     /// Notes that the refresh token of `ask` may have been spent without its successor arriving.
@@ -240,7 +240,7 @@ impl Ledger {
                 (pause, pause)
             }
             // A lost reply is fetched while the vendor still gives it out, not minutes later.
-            _ if ask.access_dead.reached(now) || self.is_replayed(ask, rules, now) => {
+            _ if ask.access_dead.reached(now) || self.is_given_again(ask, rules, now) => {
                 self.failures = self.failures.saturating_add(1);
                 let pause = schedule::pause_without_token(self.failures, random);
                 (pause, pause)
@@ -253,10 +253,10 @@ impl Ledger {
         }
     }
 
-    fn is_replayed(&self, ask: &Ask, rules: Rules, now: Moment) -> bool {
+    fn is_given_again(&self, ask: &Ask, rules: Rules, now: Moment) -> bool {
         self.spent.as_ref().is_some_and(|(refresh, spend, _)| {
             ask.refresh.as_ref() == Some(refresh)
-                && schedule::is_replayed(rules.lost_reply, spend, now)
+                && schedule::is_given_again(rules.lost_reply, spend, now)
         })
     }
 }

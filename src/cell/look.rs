@@ -149,7 +149,7 @@ impl Cell {
         if state.board.is_flying() {
             return Moment::NEVER;
         }
-        let keeperless = !state.kept && snapshot.plan.keep_alive != Moment::NEVER;
+        let keeperless = !state.has_keeper && snapshot.plan.keep_alive != Moment::NEVER;
         if keeperless && self.keeps_idle_alive {
             return Moment::PAST;
         }

@@ -139,7 +139,7 @@ struct State {
     /// A payment has failed, and none has succeeded since.
     overdue: bool,
     /// A keeper watches over this session while it is idle.
-    kept: bool,
+    has_keeper: bool,
     shut_down: bool,
     /// The flight is a login by now.
     logging_in: bool,

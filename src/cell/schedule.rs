@@ -163,7 +163,7 @@ pub(crate) fn respend(rule: LostReply, spend: &Spend, access_dead: Moment, now: 
     match rule {
         LostReply::Harmless => Respend::Now,
         LostReply::Never => Respend::Never,
-        LostReply::ReplayWithin(_) if is_replayed(rule, spend, now) => Respend::Now,
+        LostReply::ReplayWithin(_) if is_given_again(rule, spend, now) => Respend::Now,
         LostReply::ReplayWithin(_) | LostReply::LastResort => last_resort(spend, access_dead, now),
     }
 }
@@ -174,7 +174,7 @@ pub(crate) fn looks_again_at(spend: &Spend) -> Moment {
 }
 
 /// Whether the vendor still gives out again what it answered to a refresh token.
-pub(crate) fn is_replayed(rule: LostReply, spend: &Spend, now: Moment) -> bool {
+pub(crate) fn is_given_again(rule: LostReply, spend: &Spend, now: Moment) -> bool {
     match rule {
         LostReply::ReplayWithin(window) => !spend.began_at.after(window).reached(now),
         _ => false,

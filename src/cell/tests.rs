@@ -243,7 +243,7 @@ fn a_keeper_that_is_told_to_look_now_finds_something_to_do() {
     let seed = Token::new("access").with_refresh_token("refresh");
     cell.adopt(seed.with_refresh_lifetime(secs(12 * 3600)))
         .unwrap();
-    cell.set_kept(true);
+    cell.set_has_keeper(true);
     let due = cell.load().plan.keep_alive.remaining(clock.now());
     clock.step_wall_back(secs(3_600));
     clock.advance(due - secs(60));

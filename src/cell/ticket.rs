@@ -81,7 +81,7 @@ impl Ticket {
 
     /// How long to wait before the same flight asks once more: only where the vendor hands out a
     /// lost reply again, and only while it does. What was lost stays noted, whatever comes of it.
-    pub(crate) fn replay_after(&self, error: &ProviderError) -> Option<Duration> {
+    pub(crate) fn asks_again_after(&self, error: &ProviderError) -> Option<Duration> {
         if error.salvaged().is_some() {
             return None;
         }
@@ -90,11 +90,11 @@ impl Ticket {
         let after_pause = cell.now().after(pause);
         let mut state = cell.lock();
         let ours = state.lineage == self.lineage;
-        let replays = ours
+        let asks_again = ours
             && state
                 .ledger
-                .replays(error, &self.ask, cell.rules(), after_pause);
-        replays.then_some(pause)
+                .asks_again(error, &self.ask, cell.rules(), after_pause);
+        asks_again.then_some(pause)
     }
 
     /// Ends the flight with what the provider returned.

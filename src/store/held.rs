@@ -100,7 +100,7 @@ impl HeldToken {
         let access = expiry::access(token, age, lifetime);
         let refresh = expiry::refresh(token, age, refresh_lifetime);
         let asked = |expiry: Option<Expiry>| {
-            UnixMillis::of(expiry.map_or(age.origin(), |it| it.at.before(it.lifetime)))
+            UnixMillis::of(expiry.map_or(age.counts_from(), |it| it.at.before(it.lifetime)))
         };
         let refresh_asked_at = asked(refresh);
         let asked_at = asked(access);

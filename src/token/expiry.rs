@@ -62,7 +62,7 @@ fn resolve(
         Lifetime::In(lifetime) => Some(age.expiry_in(lifetime)),
         Lifetime::At(wall) => {
             let at = Moment::at_wall(wall, age.now());
-            let lifetime = at.remaining(age.origin());
+            let lifetime = at.remaining(age.counts_from());
             Some(Expiry { at, lifetime })
         }
         Lifetime::Unknown => from_jwt(secret, age).or_else(|| Some(age.expiry_in(default?))),
@@ -97,7 +97,7 @@ impl Age {
     }
 
     /// The moment that relative lifetimes count from.
-    pub(crate) fn origin(self) -> Moment {
+    pub(crate) fn counts_from(self) -> Moment {
         match self {
             Age::Fresh { asked_at, .. } => asked_at,
             Age::Seed { now } => now,
@@ -106,7 +106,7 @@ impl Age {
 
     fn expiry_in(self, lifetime: Duration) -> Expiry {
         Expiry {
-            at: self.origin().after(lifetime),
+            at: self.counts_from().after(lifetime),
             lifetime,
         }
     }

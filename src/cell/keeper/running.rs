@@ -55,9 +55,9 @@ impl Running {
         next
     }
 
-    pub(super) fn tell_sessions(&self, kept: bool) {
+    pub(super) fn tell_sessions(&self, has_keeper: bool) {
         for session in self.keeper.live_sessions() {
-            session.cell().set_kept(kept);
+            session.cell().set_has_keeper(has_keeper);
         }
     }
 }

@@ -117,15 +117,15 @@ fn replays_are_one_spend_with_one_window_and_the_latest_deadline() {
     for second in [0, 1, 3, 10, 50] {
         let now = NOW.after(secs(second));
         flight.sent_at = Some(now);
-        assert!(ledger.replays(&lost(), &flight, rules, now.after(secs(1))));
+        assert!(ledger.asks_again(&lost(), &flight, rules, now.after(secs(1))));
     }
     let end = NOW.after(secs(60));
-    assert!(!ledger.replays(&lost(), &flight, rules, end));
+    assert!(!ledger.asks_again(&lost(), &flight, rules, end));
     flight.sent_at = Some(NOW.after(secs(59)));
     ledger.failed(lost(), &flight, rules, NOW.after(secs(59)));
     // Another flight in the window replays as well, and not beyond it.
     let now = NOW.after(secs(59));
-    assert!(!ledger.replays(&lost(), &ask("r", now), rules, end));
+    assert!(!ledger.asks_again(&lost(), &ask("r", now), rules, end));
     let (_, at) = ledger.forbids(&ask("r", end), rules, end).unwrap();
     assert_eq!(at, NOW.after(secs(69)), "the last one may be under way");
     let last = NOW.after(secs(69));
@@ -160,9 +160,9 @@ fn what_was_not_lost_is_not_replayed() {
         refresh: None,
         ..flight.clone()
     };
-    assert!(!ledger.replays(&down(), &flight, replaying(60), after_pause));
-    assert!(!ledger.replays(&lost(), &nothing, replaying(60), after_pause));
-    assert!(!ledger.replays(&lost(), &flight, ROTATING, after_pause));
+    assert!(!ledger.asks_again(&down(), &flight, replaying(60), after_pause));
+    assert!(!ledger.asks_again(&lost(), &nothing, replaying(60), after_pause));
+    assert!(!ledger.asks_again(&lost(), &flight, ROTATING, after_pause));
     assert!(ledger.spent.is_none());
 }
 

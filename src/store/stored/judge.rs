@@ -114,7 +114,8 @@ impl Case<'_> {
             deadline: intent.deadline.seen_from(now, self.shown),
         };
         if !self.known.is_own(intent) {
-            let forgiven = rule == LostReply::Harmless || schedule::is_replayed(rule, &spend, now);
+            let forgiven =
+                rule == LostReply::Harmless || schedule::is_given_again(rule, &spend, now);
             spend.deadline = self.over_at(intent, spend.deadline, forgiven);
         }
         spend
