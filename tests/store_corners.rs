@@ -14,16 +14,14 @@ use std::{
     task::{Context, Wake, Waker},
 };
 
-use replicas::{Act, LIFETIME, Replica, Shelf, Vendor, access, pass, refresh, stage, within};
+use replicas::{
+    Act, LIFETIME, Replica, Vendor, access, exposed, pass, revision, stage, stage_by, token_within,
+    within,
+};
 use support::{secs, settle};
 use tower_reauth::{
-    AuthLayer, Error, Token, clock::Clock, provider::LostReply, store::Record,
-    test_util::ManualClock,
+    AuthLayer, Error, Token, clock::Clock, provider::LostReply, test_util::ManualClock,
 };
-
-fn revision(record: &Record) -> u64 {
-    record.version().revision
-}
 
 /// A save lands, its answer is lost, and the process is cut off from the store.
 #[tokio::test]
@@ -35,9 +33,7 @@ async fn store_a_save_that_may_have_landed_lets_nobody_rotate_in_memory() {
     let one = Replica::new(&vendor, &store, &clock, None);
     one.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = apart.layer.handle();
-    let exchanging = tokio::spawn(async move { handle.refresh().await });
-    settle().await;
+    let exchanging = apart.refreshing().await;
     way.lose_an_ack_and_fail(100_000);
     vendor.open(1);
     settle().await;
@@ -46,18 +42,16 @@ async fn store_a_save_that_may_have_landed_lets_nobody_rotate_in_memory() {
     // It landed, and took the intent along.
     let record = store.record().await.unwrap();
     assert!(record.intent().is_none() && revision(&record) == 2);
-    let refreshed = within(&clock, secs(20), apart.layer.handle().refresh()).await;
-    assert!(refreshed.unwrap().unwrap_err().is_transient());
-    let refreshed = within(&clock, secs(20), one.layer.handle().refresh()).await;
-    refreshed.unwrap().unwrap();
+    let refreshed = apart.refresh_within(secs(20)).await;
+    assert!(refreshed.unwrap_err().is_transient());
+    one.refresh_within(secs(20)).await.unwrap();
     assert_eq!(vendor.spent_twice(), 0);
     // It goes on when the store answers.
     way.fail_writes(0);
     way.cut(false);
     pass(&clock, secs(5)).await;
     assert_eq!(apart.token().await.unwrap(), access(1, 2));
-    let refreshed = within(&clock, secs(20), apart.layer.handle().refresh()).await;
-    refreshed.unwrap().unwrap();
+    apart.refresh_within(secs(20)).await.unwrap();
     assert_eq!(vendor.spent_twice(), 0);
 }
 
@@ -78,16 +72,9 @@ impl Wake for Rebuilds {
 #[tokio::test]
 async fn store_the_next_session_of_a_subscriber_keeps_its_seed() {
     let (clock, vendor, store, seed) = stage();
-    let first = vendor
-        .replica(&store)
-        .keep_idle_sessions_alive(false)
-        .build()
-        .unwrap();
+    let first = Replica::new(&vendor, &store, &clock, None).layer;
     let ours = first.with_session("u", seed).unwrap();
-    within(&clock, secs(5), ours.handle().token())
-        .await
-        .unwrap()
-        .unwrap();
+    token_within(&clock, secs(5), &ours).await.unwrap();
     settle().await;
     let login = vendor.log_in();
     let mut states = ours.handle().subscribe();
@@ -111,10 +98,7 @@ async fn store_the_next_session_of_a_subscriber_keeps_its_seed() {
         .take()
         .expect("woken")
         .unwrap();
-    let token = within(&clock, secs(40), again.handle().token())
-        .await
-        .unwrap();
-    let got = token.map(|it| it.access_token().unwrap().expose().to_owned());
+    let got = token_within(&clock, secs(40), &again).await;
     assert_eq!(got.unwrap(), access(2, 1));
 }
 
@@ -132,13 +116,12 @@ async fn store_an_owed_end_of_a_session_does_not_undo_a_login() {
     way.fail_writes(3);
     one.revoke().await.unwrap();
     clock.advance(secs(1));
-    vendor.log_in();
-    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    let login = vendor.log_in_with_a_pair();
     let replaced = within(&clock, secs(5), other.layer.handle().replace(login)).await;
     replaced.unwrap().unwrap();
     pass(&ahead, secs(5)).await;
-    let json = store.record().await.unwrap().to_json().unwrap();
-    assert!(json.expose().contains("refresh-2"), "{}", json.expose());
+    let json = store.json().await;
+    assert!(json.contains("refresh-2"), "{json}");
 }
 
 /// A reply was lost; the next try did not get out; the one after that waits for our own intent.
@@ -172,14 +155,10 @@ async fn store_a_login_elsewhere_while_a_revocation_waits_for_the_lease_is_not_r
     let third = Replica::new(&vendor, &store.another(), &clock, None);
     third.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = other.layer.handle();
-    tokio::spawn(async move { handle.refresh().await });
-    settle().await;
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    other.refreshing().await;
+    let revoking = one.revoking().await;
     pass(&clock, secs(1)).await;
-    vendor.log_in();
-    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    let login = vendor.log_in_with_a_pair();
     third.layer.handle().replace(login).await.unwrap();
     vendor.open(1);
     pass(&clock, secs(5)).await;
@@ -206,32 +185,30 @@ async fn store_a_pause_noted_by_a_clock_that_is_hours_ahead_holds_nobody_up_for_
     assert!(last.is_ok(), "{last:?}");
 }
 
-/// The flight of a session that is gone adopts its seed, while the next session brings another.
-#[tokio::test]
-async fn store_the_seed_of_the_next_session_outlives_the_adoption_of_the_last() {
-    let (clock, vendor, store, seed) = stage();
-    let first = vendor
-        .replica(&store)
-        .keep_idle_sessions_alive(false)
-        .build()
-        .unwrap();
-    let ours = first.with_session("u", seed).unwrap();
-    store.hold(true);
-    let handle = ours.handle();
+/// The session is gone, and so is its caller; their flight is not.
+async fn gone_in_the_middle(session: AuthLayer<Vendor>) {
+    let handle = session.handle();
     let caller = tokio::spawn(async move { handle.token().await });
     settle().await;
     caller.abort();
     drop(caller.await);
-    drop(ours);
+    drop(session);
     settle().await;
+}
+
+/// The flight of a session that is gone adopts its seed, while the next session brings another.
+#[tokio::test]
+async fn store_the_seed_of_the_next_session_outlives_the_adoption_of_the_last() {
+    let (clock, vendor, store, seed) = stage();
+    let first = Replica::new(&vendor, &store, &clock, None).layer;
+    let ours = first.with_session("u", seed).unwrap();
+    store.hold(true);
+    gone_in_the_middle(ours).await;
     let login = vendor.log_in();
     let again = first.with_session("u", login).unwrap();
     store.hold(false);
     settle().await;
-    let token = within(&clock, secs(40), again.handle().token())
-        .await
-        .unwrap();
-    let got = token.map(|it| it.access_token().unwrap().expose().to_owned());
+    let got = token_within(&clock, secs(40), &again).await;
     // Of the second login, whichever of the two flights has got it.
     assert!(
         got.as_ref().is_ok_and(|it| it.starts_with("access-2-")),
@@ -242,29 +219,13 @@ async fn store_the_seed_of_the_next_session_outlives_the_adoption_of_the_last() 
 /// The flight of a session that is gone is still under way when the next one of its key begins.
 #[tokio::test]
 async fn store_the_next_session_waits_for_the_exchange_of_the_last() {
-    let clock = ManualClock::new();
-    let vendor = Vendor::rotating(&clock, LostReply::Never);
-    let seed = vendor.log_in();
-    let store = Shelf::new();
-    let first = vendor
-        .replica(&store)
-        .keep_idle_sessions_alive(false)
-        .build()
-        .unwrap();
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
+    let first = Replica::new(&vendor, &store, &clock, None).layer;
     let ours = first.with_session("u", seed.clone()).unwrap();
-    within(&clock, secs(5), ours.handle().token())
-        .await
-        .unwrap()
-        .unwrap();
+    token_within(&clock, secs(5), &ours).await.unwrap();
     clock.advance(LIFETIME);
     vendor.next(Act::HoldReply);
-    let handle = ours.handle();
-    let caller = tokio::spawn(async move { handle.token().await });
-    settle().await;
-    caller.abort();
-    drop(caller.await);
-    drop(ours);
-    settle().await;
+    gone_in_the_middle(ours).await;
     let again = first.with_session("u", seed).unwrap();
     let handle = again.handle();
     let waiting = tokio::spawn(async move { handle.token().await });
@@ -272,6 +233,5 @@ async fn store_the_next_session_waits_for_the_exchange_of_the_last() {
     vendor.open(1);
     pass(&clock, secs(5)).await;
     let got = waiting.await.unwrap();
-    let got = got.map(|it| it.access_token().unwrap().expose().to_owned());
-    assert_eq!(got.unwrap(), access(1, 2));
+    assert_eq!(exposed(&got.unwrap()), access(1, 2));
 }

@@ -9,78 +9,19 @@ mod support;
 
 use std::time::Duration;
 
-use replicas::{Act, LIFETIME, Shelf, Vendor, access, pass, refresh, within};
+use replicas::{
+    Act, LIFETIME, Replica, Shelf, Vendor, access, exposed, pass, refresh, revision, stage,
+    stage_by, within,
+};
 use support::{Api, a_few_turns, secs, send, settle};
 use tower::Layer;
-use tower_reauth::{
-    AuthLayer, Error, Token, clock::Clock, provider::LostReply, test_util::ManualClock,
-};
-
-/// One process.
-struct Replica {
-    layer: AuthLayer<Vendor>,
-    clock: ManualClock,
-}
-
-impl Replica {
-    fn new(vendor: &Vendor, store: &Shelf, clock: &ManualClock, seed: Option<Token>) -> Self {
-        let builder = vendor.replica(store).keep_idle_sessions_alive(false);
-        let builder = match seed {
-            Some(seed) => builder.initial(seed),
-            None => builder,
-        };
-        Self {
-            layer: builder.build().unwrap(),
-            clock: clock.clone(),
-        }
-    }
-
-    /// The access token that a request would get, within a minute.
-    async fn token(&self) -> Result<String, Error> {
-        let handle = self.layer.handle();
-        let token = within(&self.clock, secs(60), handle.token()).await;
-        token
-            .expect("a caller waits for half a minute at most")
-            .map(|token| exposed(&token))
-    }
-
-    async fn refresh(&self) -> Result<String, Error> {
-        let handle = self.layer.handle();
-        let token = within(&self.clock, secs(60), handle.refresh()).await;
-        token
-            .expect("a caller waits for half a minute at most")
-            .map(|token| exposed(&token))
-    }
-
-    /// Begins an exchange, and leaves it to itself.
-    async fn begin(&self) {
-        let handle = self.layer.handle();
-        tokio::spawn(async move { handle.refresh().await });
-        settle().await;
-    }
-}
-
-fn exposed(token: &Token) -> String {
-    token.access_token().unwrap().expose().to_owned()
-}
-
-/// A vendor with a rotating refresh token, a store, and the token of a first login.
-fn stage(rule: LostReply) -> (ManualClock, Vendor, Shelf, Token) {
-    let clock = ManualClock::new();
-    let vendor = Vendor::rotating(&clock, rule);
-    let seed = vendor.log_in();
-    (clock, vendor, Shelf::new(), seed)
-}
-
-fn revision(record: &tower_reauth::store::Record) -> u64 {
-    record.version().revision
-}
+use tower_reauth::{Error, Token, clock::Clock, provider::LostReply, test_util::ManualClock};
 
 #[tokio::test]
 async fn store_a_restart_goes_on_from_the_record_and_not_from_the_seed() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     for life in 1..=5 {
-        let replica = Replica::new(&vendor, &store, &clock, Some(seed.clone()));
+        let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
         assert_eq!(replica.token().await.unwrap(), access(1, life));
         drop(replica);
         settle().await;
@@ -92,8 +33,8 @@ async fn store_a_restart_goes_on_from_the_record_and_not_from_the_seed() {
 
 #[tokio::test]
 async fn store_a_restart_with_a_good_token_asks_nobody() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let first = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let first = Replica::new(&vendor, &store, &clock, Some(&seed));
     first.token().await.unwrap();
     for _ in 0..3 {
         clock.advance(secs(600));
@@ -111,14 +52,14 @@ async fn store_a_restart_with_a_good_token_asks_nobody() {
 
 #[tokio::test]
 async fn store_a_seed_is_not_published_before_the_store_was_read() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    Replica::new(&vendor, &store, &clock, Some(seed.clone()))
+    let (clock, vendor, store, seed) = stage();
+    Replica::new(&vendor, &store, &clock, Some(&seed))
         .token()
         .await
         .unwrap();
     let old = Token::from_pair("old-access", seed.refresh_token().unwrap().clone());
     let api = Api::accepting_all();
-    let replica = Replica::new(&vendor, &store, &clock, Some(old));
+    let replica = Replica::new(&vendor, &store, &clock, Some(&old));
     assert!(!replica.layer.handle().status().usable);
     send(&replica.layer.layer(api.clone())).await.unwrap();
     assert_eq!(api.seen(), [format!("Bearer {}", access(1, 1))]);
@@ -127,9 +68,9 @@ async fn store_a_seed_is_not_published_before_the_store_was_read() {
 
 #[tokio::test]
 async fn store_a_seed_with_a_good_access_token_is_adopted_and_used_without_an_exchange() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     let pair = Token::from_pair("first-access", seed.refresh_token().unwrap().clone());
-    let replica = Replica::new(&vendor, &store, &clock, Some(pair.with_lifetime(LIFETIME)));
+    let replica = Replica::new(&vendor, &store, &clock, Some(&pair.with_lifetime(LIFETIME)));
     assert_eq!(replica.token().await.unwrap(), "first-access");
     assert_eq!(
         (vendor.exchanges(), revision(&store.record().await.unwrap())),
@@ -141,12 +82,12 @@ async fn store_a_seed_with_a_good_access_token_is_adopted_and_used_without_an_ex
 
 #[tokio::test]
 async fn store_many_replicas_make_one_exchange_for_each_lifetime() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     let replicas: Vec<_> = (0..20)
-        .map(|_| Replica::new(&vendor, &store.another(), &clock, Some(seed.clone())))
+        .map(|_| Replica::new(&vendor, &store.another(), &clock, Some(&seed)))
         .collect();
     for life in 1..=4 {
-        let all = replicas.iter().map(Replica::token_alone);
+        let all = replicas.iter().map(token_alone);
         let all = futures_join(all.collect()).await;
         let tokens = within(&clock, secs(30), all).await.unwrap();
         for token in tokens {
@@ -159,10 +100,10 @@ async fn store_many_replicas_make_one_exchange_for_each_lifetime() {
 
 #[tokio::test]
 async fn store_a_token_is_saved_before_anybody_gets_it() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
-    replica.begin().await;
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
     store.hold(true);
     vendor.open(1);
     settle().await;
@@ -179,10 +120,10 @@ async fn store_a_token_is_saved_before_anybody_gets_it() {
 
 #[tokio::test]
 async fn store_a_token_that_could_not_be_saved_is_used_and_the_save_tried_until_it_lands() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
-    replica.begin().await;
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
     store.fail_writes(5);
     let tries = store.tries();
     vendor.open(1);
@@ -206,10 +147,10 @@ async fn store_a_token_that_could_not_be_saved_is_used_and_the_save_tried_until_
 
 #[tokio::test]
 async fn store_what_is_not_saved_yet_is_reported_until_it_is() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
-    replica.begin().await;
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
     store.fail_writes(4);
     let handle = replica.layer.handle();
     assert!(!handle.status().unsaved);
@@ -231,10 +172,10 @@ async fn store_what_is_not_saved_yet_is_reported_until_it_is() {
 
 #[tokio::test]
 async fn store_shutdown_waits_until_what_is_unsaved_has_landed() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
-    replica.begin().await;
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
     store.fail_writes(4);
     vendor.open(1);
     let handle = replica.layer.handle();
@@ -245,10 +186,10 @@ async fn store_shutdown_waits_until_what_is_unsaved_has_landed() {
 
 #[tokio::test]
 async fn store_a_save_that_landed_without_a_word_is_not_taken_for_somebody_elses() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
-    replica.begin().await;
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
     store.lose_acks(1);
     vendor.open(1);
     pass(&clock, secs(5)).await;
@@ -260,10 +201,10 @@ async fn store_a_save_that_landed_without_a_word_is_not_taken_for_somebody_elses
 
 #[tokio::test]
 async fn store_an_intent_is_written_before_the_token_is_spent() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     store.hold(true);
-    replica.begin().await;
+    replica.refreshing().await;
     settle().await;
     store.hold(false);
     vendor.next(Act::HoldReply);
@@ -280,8 +221,8 @@ async fn store_an_intent_is_written_before_the_token_is_spent() {
 
 #[tokio::test]
 async fn store_an_intent_that_cannot_be_written_spends_nothing() {
-    let (clock, vendor, store, seed) = stage(LostReply::Never);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     clock.advance(LIFETIME);
     for lost in [false, true] {
@@ -304,8 +245,8 @@ async fn store_an_intent_that_cannot_be_written_spends_nothing() {
 
 #[tokio::test]
 async fn store_an_intent_that_spent_nothing_is_held_against_nobody_before_it_is_taken_back() {
-    let (clock, vendor, store, seed) = stage(LostReply::Never);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     clock.advance(LIFETIME);
     store.lose_an_ack_and_fail(1);
@@ -328,8 +269,8 @@ async fn store_an_intent_that_spent_nothing_is_held_against_nobody_before_it_is_
 
 #[tokio::test]
 async fn store_an_intent_that_spent_nothing_is_remembered_over_another_that_did_not_arrive() {
-    let (clock, vendor, store, seed) = stage(LostReply::Never);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     clock.advance(LIFETIME);
     // The first one lands. It cannot be taken back, and the next does not arrive.
@@ -347,9 +288,9 @@ async fn store_an_intent_that_spent_nothing_is_remembered_over_another_that_did_
 
 #[tokio::test]
 async fn store_a_session_whose_last_handle_is_gone_saves_what_it_got_all_the_same() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     let handle = replica.layer.handle();
     let request = tokio::spawn(async move { handle.token().await });
     settle().await;
@@ -365,8 +306,8 @@ async fn store_a_session_whose_last_handle_is_gone_saves_what_it_got_all_the_sam
 
 #[tokio::test]
 async fn store_an_intent_is_taken_back_where_nothing_was_sent() {
-    let (clock, vendor, store, seed) = stage(LostReply::Never);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     one.token().await.unwrap();
     clock.advance(LIFETIME);
@@ -382,12 +323,12 @@ async fn store_an_intent_is_taken_back_where_nothing_was_sent() {
 
 #[tokio::test]
 async fn store_a_store_that_takes_too_long_for_the_intent_spends_nothing() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     clock.advance(LIFETIME);
     store.hold(true);
-    replica.begin().await;
+    replica.refreshing().await;
     clock.advance(secs(3));
     store.hold(false);
     settle().await;
@@ -406,14 +347,14 @@ async fn store_an_open_intent_is_waited_out_and_then_answered_by_the_rule() {
         (LostReply::ReplayWithin(secs(60)), true),
         (LostReply::Never, false),
     ] {
-        let (clock, vendor, store, seed) = stage(rule);
-        let one = Replica::new(&vendor, &store, &clock, Some(seed));
+        let (clock, vendor, store, seed) = stage_by(rule);
+        let one = Replica::new(&vendor, &store, &clock, Some(&seed));
         let other = Replica::new(&vendor, &store.another(), &clock, None);
         one.token().await.unwrap();
         clock.advance(LIFETIME);
         // It is processed, and then its process is gone.
         vendor.next(Act::HoldReply);
-        one.begin().await;
+        one.refreshing().await;
         store.cut(true);
         let handle = other.layer.handle();
         let waiting = tokio::spawn(async move { handle.token().await });
@@ -432,16 +373,12 @@ async fn store_an_open_intent_is_waited_out_and_then_answered_by_the_rule() {
 
 #[tokio::test]
 async fn store_an_intent_of_a_clock_that_was_hours_ahead_is_over_in_minutes() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     let ahead = ManualClock::new();
     ahead.step_wall_forward(secs(3 * 3600));
-    let builder = vendor.replica(&store).clock(ahead.clone()).initial(seed);
-    let one = Replica {
-        layer: builder.build().unwrap(),
-        clock: ahead,
-    };
+    let one = Replica::new(&vendor, &store, &ahead, Some(&seed));
     vendor.next(Act::HoldReply);
-    one.begin().await;
+    one.refreshing().await;
     store.cut(true);
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     let began = clock.now();
@@ -459,8 +396,8 @@ async fn store_an_intent_of_a_clock_that_was_hours_ahead_is_over_in_minutes() {
 
 #[tokio::test]
 async fn store_a_last_resort_waits_for_as_long_as_the_access_token_is_good() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     one.token().await.unwrap();
     vendor.next(Act::LoseReply);
@@ -483,11 +420,11 @@ async fn store_a_last_resort_waits_for_as_long_as_the_access_token_is_good() {
 
 #[tokio::test]
 async fn store_a_winner_that_was_paused_past_its_lease_still_lands_its_token() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     vendor.next(Act::HoldReply);
-    one.begin().await;
+    one.refreshing().await;
     // Its process is stopped: no heartbeat. The lease and the intent run out; the other one tries,
     // and writes an intent of its own.
     clock.advance(secs(20));
@@ -512,12 +449,12 @@ async fn store_a_winner_that_was_paused_past_its_lease_still_lands_its_token() {
 
 #[tokio::test]
 async fn store_a_lease_is_made_to_last_for_as_long_as_the_exchange_takes() {
-    let (clock, vendor, store, seed) = stage(LostReply::Harmless);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage_by(LostReply::Harmless);
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     vendor.next(Act::HoldReply);
-    one.begin().await;
-    other.begin().await;
+    one.refreshing().await;
+    other.refreshing().await;
     // The intent is over after 12 s, and the rule would let the other one try.
     pass(&clock, secs(40)).await;
     assert_eq!(vendor.exchanges(), 1);
@@ -529,14 +466,14 @@ async fn store_a_lease_is_made_to_last_for_as_long_as_the_exchange_takes() {
 
 #[tokio::test]
 async fn store_waiting_for_a_lease_is_no_exchange_time() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     one.token().await.unwrap();
     clock.advance(LIFETIME);
     vendor.next(Act::HoldUnsent);
-    one.begin().await;
-    other.begin().await;
+    one.refreshing().await;
+    other.refreshing().await;
     pass(&clock, secs(8)).await;
     assert_eq!(vendor.allowed().len(), 2, "the other one waits");
     // The holder finds out that nothing was sent, and the other one begins.
@@ -548,34 +485,34 @@ async fn store_waiting_for_a_lease_is_no_exchange_time() {
 
 #[tokio::test]
 async fn store_a_new_seed_wins_once_and_a_rollback_does_not_flip_back() {
-    let (clock, vendor, store, old) = stage(LostReply::LastResort);
-    Replica::new(&vendor, &store, &clock, Some(old.clone()))
+    let (clock, vendor, store, old) = stage();
+    Replica::new(&vendor, &store, &clock, Some(&old))
         .token()
         .await
         .unwrap();
     let new = vendor.log_in();
-    let deployed = Replica::new(&vendor, &store, &clock, Some(new.clone()));
+    let deployed = Replica::new(&vendor, &store, &clock, Some(&new));
     assert_eq!(deployed.token().await.unwrap(), access(2, 1));
     for seed in [&old, &new, &old] {
-        let replica = Replica::new(&vendor, &store, &clock, Some(seed.clone()));
+        let replica = Replica::new(&vendor, &store, &clock, Some(seed));
         assert_eq!(replica.token().await.unwrap(), access(2, 1));
     }
     clock.advance(LIFETIME);
-    let rolled_back = Replica::new(&vendor, &store, &clock, Some(old));
+    let rolled_back = Replica::new(&vendor, &store, &clock, Some(&old));
     assert_eq!(rolled_back.token().await.unwrap(), access(2, 2));
     assert_eq!((vendor.exchanges(), vendor.spent_twice()), (3, 0));
 }
 
 #[tokio::test]
 async fn store_a_token_that_was_rotated_away_does_not_win_as_a_seed() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     for _ in 0..3 {
         replica.refresh().await.unwrap();
     }
     // An application that has kept the refresh token by itself, one exchange ago.
     let kept = Token::from_refresh_token(refresh(1, 2));
-    let restarted = Replica::new(&vendor, &store, &clock, Some(kept));
+    let restarted = Replica::new(&vendor, &store, &clock, Some(&kept));
     assert_eq!(restarted.token().await.unwrap(), access(1, 3));
     clock.advance(LIFETIME);
     assert_eq!(restarted.token().await.unwrap(), access(1, 4));
@@ -584,15 +521,15 @@ async fn store_a_token_that_was_rotated_away_does_not_win_as_a_seed() {
 
 #[tokio::test]
 async fn store_a_store_that_cannot_be_reached_at_the_start_spends_no_seed() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    Replica::new(&vendor, &store, &clock, Some(seed.clone()))
+    let (clock, vendor, store, seed) = stage();
+    Replica::new(&vendor, &store, &clock, Some(&seed))
         .token()
         .await
         .unwrap();
     store.cut(true);
     let pair = Token::from_pair("old-access", seed.refresh_token().unwrap().clone());
     for seed in [seed, pair] {
-        let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+        let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
         for _ in 0..20 {
             let error = replica.token().await.unwrap_err();
             assert!(
@@ -616,7 +553,7 @@ async fn store_a_credential_that_does_not_rotate_goes_on_without_the_store() {
     let seed = vendor.log_in();
     for known in [true, false] {
         let store = Shelf::new();
-        let replica = Replica::new(&vendor, &store, &clock, Some(seed.clone()));
+        let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
         if known {
             replica.token().await.unwrap();
         }
@@ -629,7 +566,7 @@ async fn store_a_credential_that_does_not_rotate_goes_on_without_the_store() {
         store.cut(false);
         pass(&clock, secs(3)).await;
         let latest = replica.token().await.unwrap();
-        let other = Replica::new(&vendor, &store.another(), &clock, Some(seed.clone()));
+        let other = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
         if known {
             assert_eq!(
                 other.token().await.unwrap(),
@@ -642,8 +579,8 @@ async fn store_a_credential_that_does_not_rotate_goes_on_without_the_store() {
 
 #[tokio::test]
 async fn store_without_the_store_a_good_token_is_used_and_then_nothing_is_spent() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     store.cut(true);
     for minute in 0..120 {
@@ -665,10 +602,10 @@ async fn store_without_the_store_a_good_token_is_used_and_then_nothing_is_spent(
 
 #[tokio::test]
 async fn store_the_holder_of_the_newest_token_goes_on_in_memory_and_saves_the_last() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
+    let (clock, vendor, store, seed) = stage();
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
-    replica.begin().await;
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
     store.cut(true);
     vendor.open(1);
     settle().await;
@@ -687,10 +624,10 @@ async fn store_the_holder_of_the_newest_token_goes_on_in_memory_and_saves_the_la
 
 #[tokio::test]
 async fn store_a_reply_lost_in_memory_is_saved_as_an_open_intent() {
-    let (clock, vendor, store, seed) = stage(LostReply::Never);
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
     vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
-    replica.begin().await;
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
     store.cut(true);
     vendor.open(1);
     settle().await;
@@ -708,8 +645,8 @@ async fn store_a_reply_lost_in_memory_is_saved_as_an_open_intent() {
 
 #[tokio::test]
 async fn store_a_new_login_is_written_through_and_begins_a_lineage() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     one.token().await.unwrap();
     other.token().await.unwrap();
@@ -730,8 +667,8 @@ async fn store_a_new_login_is_written_through_and_begins_a_lineage() {
 
 #[tokio::test]
 async fn store_a_new_login_that_cannot_be_written_is_refused_and_the_session_goes_on() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     store.cut(true);
     let error = replica
@@ -746,11 +683,11 @@ async fn store_a_new_login_that_cannot_be_written_is_refused_and_the_session_goe
 
 #[tokio::test]
 async fn store_an_exchange_of_an_older_login_does_not_land_on_a_newer_one() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     vendor.next(Act::HoldReply);
-    one.begin().await;
+    one.refreshing().await;
     other.layer.handle().replace(vendor.log_in()).await.unwrap();
     vendor.open(1);
     settle().await;
@@ -765,15 +702,15 @@ async fn store_an_exchange_of_an_older_login_does_not_land_on_a_newer_one() {
 
 #[tokio::test]
 async fn store_a_store_that_lost_its_records_is_healed_before_any_seed_is_tried() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed.clone()));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     let older = store.record().await;
     replica.refresh().await.unwrap();
     for lost in [older, None] {
         store.falls_back_to(lost).await;
         let newest = replica.refresh().await.unwrap();
-        let restarted = Replica::new(&vendor, &store.another(), &clock, Some(seed.clone()));
+        let restarted = Replica::new(&vendor, &store.another(), &clock, Some(&seed));
         assert_eq!(restarted.token().await.unwrap(), newest);
     }
     assert_eq!((vendor.exchanges(), vendor.spent_twice()), (4, 0));
@@ -781,8 +718,8 @@ async fn store_a_store_that_lost_its_records_is_healed_before_any_seed_is_tried(
 
 #[tokio::test]
 async fn store_a_refusal_for_good_is_shared_and_ended_by_a_login_elsewhere() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let others: Vec<_> = (0..5)
         .map(|_| Replica::new(&vendor, &store.another(), &clock, None))
         .collect();
@@ -808,8 +745,8 @@ async fn store_a_refusal_for_good_is_shared_and_ended_by_a_login_elsewhere() {
 
 #[tokio::test]
 async fn store_a_lost_reply_that_needs_a_login_is_ended_by_a_login_elsewhere() {
-    let (clock, vendor, store, seed) = stage(LostReply::Never);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     one.token().await.unwrap();
     clock.advance(LIFETIME);
@@ -831,8 +768,8 @@ async fn store_a_lost_reply_that_needs_a_login_is_ended_by_a_login_elsewhere() {
 #[tokio::test]
 async fn store_a_process_that_knows_nothing_does_not_begin_without_the_store() {
     // Nothing rotates away here, but the store may hold what does.
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    Replica::new(&vendor, &store, &clock, Some(seed))
+    let (clock, vendor, store, seed) = stage();
+    Replica::new(&vendor, &store, &clock, Some(&seed))
         .token()
         .await
         .unwrap();
@@ -850,8 +787,8 @@ async fn store_a_process_that_knows_nothing_does_not_begin_without_the_store() {
 
 #[tokio::test]
 async fn store_a_store_that_never_answers_holds_nobody_up_for_long() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     clock.advance(LIFETIME);
     store.hold(true);
@@ -870,7 +807,7 @@ async fn store_a_refused_credential_that_does_not_rotate_is_probed_by_one_replic
     let vendor = Vendor::lasting(&clock);
     let (store, seed) = (Shelf::new(), vendor.log_in());
     let replicas: Vec<_> = (0..5)
-        .map(|_| Replica::new(&vendor, &store.another(), &clock, Some(seed.clone())))
+        .map(|_| Replica::new(&vendor, &store.another(), &clock, Some(&seed)))
         .collect();
     for _ in 0..1_000 {
         vendor.next(Act::Refuse);
@@ -888,8 +825,8 @@ async fn store_a_refused_credential_that_does_not_rotate_is_probed_by_one_replic
 
 #[tokio::test]
 async fn store_a_pause_that_the_vendor_asks_for_is_shared() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     vendor.next(Act::Throttle(secs(300)));
     assert!(one.token().await.unwrap_err().is_throttled());
@@ -905,8 +842,8 @@ async fn store_a_pause_that_the_vendor_asks_for_is_shared() {
 
 #[tokio::test]
 async fn store_a_wrong_setting_is_not_shared() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     vendor.next(Act::Misconfigure);
     assert!(one.token().await.unwrap_err().is_misconfigured());
@@ -915,8 +852,8 @@ async fn store_a_wrong_setting_is_not_shared() {
 
 #[tokio::test]
 async fn store_what_a_broken_reply_held_is_saved() {
-    let (clock, vendor, store, seed) = stage(LostReply::Never);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     vendor.next(Act::Salvage);
     replica.token().await.unwrap_err();
     drop(replica);
@@ -927,8 +864,8 @@ async fn store_what_a_broken_reply_held_is_saved() {
 
 #[tokio::test]
 async fn store_a_refused_token_is_followed_by_what_another_replica_has_already() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let one = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     one.token().await.unwrap();
     other.token().await.unwrap();
@@ -949,7 +886,7 @@ async fn store_a_refresh_token_that_a_reply_leaves_out_is_kept_and_its_end_known
     let vendor = Vendor::lasting(&clock);
     let (store, day) = (Shelf::new(), secs(86_400));
     let seed = vendor.log_in().with_refresh_lifetime(day);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     let end = clock.now().after(day).wall();
     for _ in 0..3 {
         clock.advance(LIFETIME);
@@ -1004,8 +941,8 @@ async fn store_one_replica_keeps_an_idle_session_alive() {
 
 #[tokio::test]
 async fn store_no_debug_output_of_a_layer_with_a_store_shows_a_token() {
-    let (clock, vendor, store, seed) = stage(LostReply::LastResort);
-    let replica = Replica::new(&vendor, &store, &clock, Some(seed));
+    let (clock, vendor, store, seed) = stage();
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
     replica.token().await.unwrap();
     let record = store.record().await.unwrap();
     for shown in [format!("{:?}", replica.layer), format!("{record:?}")] {
@@ -1016,11 +953,10 @@ async fn store_no_debug_output_of_a_layer_with_a_store_shows_a_token() {
     }
 }
 
-impl Replica {
-    async fn token_alone(&self) -> Result<String, Error> {
-        let token = self.layer.handle().token().await;
-        token.map(|token| exposed(&token))
-    }
+/// The token of one replica, while others are asked as well.
+async fn token_alone(replica: &Replica) -> Result<String, Error> {
+    let token = replica.layer.handle().token().await;
+    token.map(|token| exposed(&token))
 }
 
 /// Waits for all.

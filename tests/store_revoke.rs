@@ -9,7 +9,7 @@ mod replicas;
 mod support;
 
 use proof::Proof;
-use replicas::{Act, LIFETIME, Replica, Shelf, access, pass, refresh, stage, within};
+use replicas::{Act, LIFETIME, Replica, Shelf, access, pass, refresh, stage, token_within, within};
 use support::{secs, settle};
 use tower_reauth::{AuthLayer, Token, test_util::ManualClock};
 
@@ -82,11 +82,8 @@ async fn store_a_revocation_waits_for_the_exchange_of_another() {
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     other.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let exchanging = other.layer.handle();
-    tokio::spawn(async move { exchanging.refresh().await });
-    settle().await;
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    other.refreshing().await;
+    let revoking = one.revoking().await;
     pass(&clock, secs(2)).await;
     assert!(vendor.revoked().is_empty(), "the exchange is under way");
     vendor.open(1);
@@ -104,12 +101,9 @@ async fn store_a_revocation_waits_for_an_exchange_whose_process_may_have_died() 
     let dead = Replica::new(&vendor, &way, &clock, None);
     dead.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let exchanging = dead.layer.handle();
-    tokio::spawn(async move { exchanging.refresh().await });
-    settle().await;
+    dead.refreshing().await;
     way.cut(true);
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let revoking = one.revoking().await;
     // The lease is over by then, the intent is not.
     pass(&clock, secs(11)).await;
     assert!(vendor.revoked().is_empty(), "its exchange may be under way");
@@ -126,11 +120,8 @@ async fn store_nobody_exchanges_a_token_that_is_being_revoked() {
     one.token().await.unwrap();
     other.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
-    settle().await;
-    let handle = other.layer.handle();
-    let exchanging = tokio::spawn(async move { handle.refresh().await });
+    let revoking = one.revoking().await;
+    let exchanging = other.refreshing().await;
     pass(&clock, secs(15)).await;
     assert_eq!(vendor.exchanges(), 1, "the lease lasts as long as it takes");
     vendor.open(1);
@@ -149,20 +140,17 @@ async fn store_a_token_that_landed_meanwhile_is_revoked_as_well() {
     one.token().await.unwrap();
     other.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
-    settle().await;
+    let revoking = one.revoking().await;
     // Its lease is lost, and another makes an exchange.
     way.cut(true);
-    let refreshed = within(&clock, secs(20), other.layer.handle().refresh()).await;
-    refreshed.unwrap().unwrap();
+    other.refresh_within(secs(20)).await.unwrap();
     way.cut(false);
     vendor.open(1);
     pass(&clock, secs(2)).await;
     revoking.await.unwrap().unwrap();
     assert_eq!(vendor.revoked(), [refresh(1, 1), refresh(1, 2)]);
-    let json = store.record().await.unwrap().to_json().unwrap();
-    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    let json = store.json().await;
+    assert!(!json.contains("refresh-"), "{json}");
 }
 
 #[tokio::test]
@@ -186,9 +174,7 @@ async fn store_a_winner_that_was_paused_does_not_bring_a_revoked_session_back() 
     let paused = Replica::new(&vendor, &way, &clock, None);
     paused.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let exchanging = paused.layer.handle();
-    let exchanging = tokio::spawn(async move { exchanging.refresh().await });
-    settle().await;
+    let exchanging = paused.refreshing().await;
     // Its lease ends, and so does its intent.
     way.cut(true);
     let revoked = within(&clock, secs(29), one.layer.handle().revoke()).await;
@@ -198,8 +184,8 @@ async fn store_a_winner_that_was_paused_does_not_bring_a_revoked_session_back() 
     vendor.open(1);
     pass(&clock, secs(40)).await;
     assert!(exchanging.await.unwrap().unwrap_err().is_login_required());
-    let json = store.record().await.unwrap().to_json().unwrap();
-    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    let json = store.json().await;
+    assert!(!json.contains("refresh-"), "{json}");
 }
 
 #[tokio::test]
@@ -211,8 +197,8 @@ async fn store_a_revocation_that_could_not_be_written_is_owed_and_paid() {
     one.revoke().await.unwrap();
     assert_eq!(vendor.revoked(), [refresh(1, 1)]);
     pass(&clock, secs(5)).await;
-    let json = store.record().await.unwrap().to_json().unwrap();
-    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    let json = store.json().await;
+    assert!(!json.contains("refresh-"), "{json}");
     assert_eq!(vendor.revoked().len(), 1, "the vendor was told once");
 }
 
@@ -241,8 +227,8 @@ async fn store_one_that_lost_the_end_of_a_session_is_told_again() {
     one.revoke().await.unwrap();
     store.falls_back_to(before).await;
     assert!(one.token().await.unwrap_err().is_login_required());
-    let json = store.record().await.unwrap().to_json().unwrap();
-    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    let json = store.json().await;
+    assert!(!json.contains("refresh-"), "{json}");
     assert_eq!(vendor.exchanges(), 1);
 }
 
@@ -252,11 +238,9 @@ async fn store_a_login_made_while_the_session_is_revoked_is_not_revoked() {
     let one = Replica::new(&vendor, &store, &clock, Some(&seed));
     one.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let revoking = one.revoking().await;
     pass(&clock, secs(1)).await;
-    vendor.log_in();
-    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    let login = vendor.log_in_with_a_pair();
     one.layer.handle().replace(login).await.unwrap();
     vendor.open(1);
     pass(&clock, secs(2)).await;
@@ -273,14 +257,10 @@ async fn store_a_login_made_before_the_revocation_had_its_turn_is_not_revoked() 
     let other = Replica::new(&vendor, &store.another(), &clock, None);
     other.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = other.layer.handle();
-    tokio::spawn(async move { handle.refresh().await });
-    settle().await;
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    other.refreshing().await;
+    let revoking = one.revoking().await;
     pass(&clock, secs(1)).await;
-    vendor.log_in();
-    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    let login = vendor.log_in_with_a_pair();
     one.layer.handle().replace(login).await.unwrap();
     vendor.open(1);
     pass(&clock, secs(5)).await;
@@ -301,11 +281,9 @@ async fn store_a_login_made_elsewhere_meanwhile_is_not_revoked() {
     one.token().await.unwrap();
     other.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let revoking = one.revoking().await;
     pass(&clock, secs(1)).await;
-    vendor.log_in();
-    let login = Token::from_pair(access(2, 0), refresh(2, 0));
+    let login = vendor.log_in_with_a_pair();
     other.layer.handle().replace(login).await.unwrap();
     vendor.open(1);
     pass(&clock, secs(2)).await;
@@ -317,18 +295,12 @@ async fn store_a_login_made_elsewhere_meanwhile_is_not_revoked() {
 #[tokio::test]
 async fn store_the_next_login_of_a_session_whose_revocation_waits_is_not_revoked() {
     let (clock, vendor, store, seed) = stage();
-    let layer = |store: &Shelf| {
-        vendor
-            .replica(store)
-            .keep_idle_sessions_alive(false)
-            .build()
-    };
-    let (first, second) = (layer(&store).unwrap(), layer(&store.another()).unwrap());
+    let layer = |store: &Shelf| Replica::new(&vendor, store, &clock, None).layer;
+    let (first, second) = (layer(&store), layer(&store.another()));
     let ours = first.with_session("u", seed.clone()).unwrap();
     let theirs = second.with_session("u", seed).unwrap();
     for session in [&ours, &theirs] {
-        let token = within(&clock, secs(5), session.handle().token()).await;
-        token.unwrap().unwrap();
+        token_within(&clock, secs(5), session).await.unwrap();
     }
     vendor.next(Act::HoldReply);
     let handle = theirs.handle();
@@ -340,21 +312,15 @@ async fn store_the_next_login_of_a_session_whose_revocation_waits_is_not_revoked
     revoking.abort();
     drop(ours);
     settle().await;
-    vendor.log_in();
-    let login = || Token::from_pair(access(2, 0), refresh(2, 0));
-    assert!(
-        first.with_session("u", login()).is_err(),
-        "it is still at work"
-    );
+    let login = vendor.log_in_with_a_pair();
+    let taken = first.with_session("u", login.clone());
+    assert!(taken.is_err(), "it is still at work");
     vendor.open(1);
     pass(&clock, secs(5)).await;
     assert_eq!(vendor.revoked(), [refresh(1, 2)]);
-    let again = first.with_session("u", login()).unwrap();
-    let token = within(&clock, secs(40), again.handle().token()).await;
-    assert_eq!(
-        token.unwrap().unwrap().access_token().unwrap().expose(),
-        access(2, 0)
-    );
+    let again = first.with_session("u", login).unwrap();
+    let token = token_within(&clock, secs(40), &again).await;
+    assert_eq!(token.unwrap(), access(2, 0));
 }
 
 #[tokio::test]
@@ -366,22 +332,19 @@ async fn store_a_replica_that_went_on_in_memory_does_not_bring_a_revoked_session
     let apart = Replica::new(&vendor, &way, &clock, None);
     apart.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = apart.layer.handle();
-    let exchanging = tokio::spawn(async move { handle.refresh().await });
-    settle().await;
+    let exchanging = apart.refreshing().await;
     way.cut(true);
     vendor.open(1);
     pass(&clock, secs(1)).await;
     exchanging.await.unwrap().unwrap();
     for _ in 0..3 {
-        let refreshed = within(&clock, secs(20), apart.layer.handle().refresh()).await;
-        refreshed.unwrap().unwrap();
+        apart.refresh_within(secs(20)).await.unwrap();
     }
     one.revoke().await.unwrap();
     way.cut(false);
     pass(&clock, secs(40)).await;
-    let json = store.record().await.unwrap().to_json().unwrap();
-    assert!(!json.expose().contains("refresh-"), "{}", json.expose());
+    let json = store.json().await;
+    assert!(!json.contains("refresh-"), "{json}");
 }
 
 #[tokio::test]
@@ -393,14 +356,11 @@ async fn store_what_an_exchange_brings_that_began_meanwhile_is_revoked_as_well()
     one.token().await.unwrap();
     other.token().await.unwrap();
     vendor.next(Act::HoldReply);
-    let handle = one.layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
-    settle().await;
+    let revoking = one.revoking().await;
     // Its lease is lost, and another has begun an exchange when the vendor answers.
     way.cut(true);
     vendor.next(Act::HoldReply);
-    let handle = other.layer.handle();
-    let exchanging = tokio::spawn(async move { handle.refresh().await });
+    let exchanging = other.refreshing().await;
     pass(&clock, secs(12)).await;
     assert_eq!(vendor.exchanges(), 2);
     way.cut(false);

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     clock::Clock,
@@ -139,6 +139,13 @@ impl Vendor {
         book.login += 1;
         book.number = 0;
         Token::from_refresh_token(refresh(book.login, 0))
+    }
+
+    /// A new login that gave an access token as well.
+    pub fn log_in_with_a_pair(&self) -> Token {
+        let seed = self.log_in();
+        let login = self.0.book.lock().unwrap().login;
+        Token::from_pair(access(login, 0), seed.refresh_token().unwrap().clone())
     }
 
     pub fn exchanges(&self) -> usize {
@@ -385,6 +392,12 @@ impl Shelf {
             .record
     }
 
+    /// The text of what the store holds.
+    pub async fn json(&self) -> String {
+        let json = self.record().await.unwrap().to_json().unwrap();
+        json.expose().to_owned()
+    }
+
     /// The store loses everything, and comes back with what it had at some time.
     pub async fn falls_back_to(&self, record: Option<Record>) {
         let store = MemoryStore::new();
@@ -525,24 +538,74 @@ impl Replica {
         }
     }
 
+    /// The access token that a request would get, within a minute.
     pub async fn token(&self) -> Result<String, Error> {
+        token_within(&self.clock, secs(60), &self.layer).await
+    }
+
+    /// The access token of an exchange that is made whatever there is, within a minute.
+    pub async fn refresh(&self) -> Result<String, Error> {
+        self.refresh_within(secs(60)).await
+    }
+
+    pub async fn refresh_within(&self, limit: Duration) -> Result<String, Error> {
         let handle = self.layer.handle();
-        let token = within(&self.clock, secs(60), handle.token()).await;
-        let token = token.expect("a caller waits for half a minute at most");
-        token.map(|token| token.access_token().unwrap().expose().to_owned())
+        let token = within(&self.clock, limit, handle.refresh()).await;
+        token.expect(AT_MOST).map(|token| exposed(&token))
     }
 
     pub async fn revoke(&self) -> Result<(), Error> {
         let handle = self.layer.handle();
         let revoked = within(&self.clock, secs(60), handle.revoke()).await;
-        revoked.expect("a caller waits for half a minute at most")
+        revoked.expect(AT_MOST)
     }
+
+    /// Begins an exchange, and lets it come as far as it does by itself.
+    pub async fn refreshing(&self) -> JoinHandle<Result<Token, Error>> {
+        let handle = self.layer.handle();
+        let refreshing = tokio::spawn(async move { handle.refresh().await });
+        settle().await;
+        refreshing
+    }
+
+    /// Begins to end the session, and lets that come as far as it does by itself.
+    pub async fn revoking(&self) -> JoinHandle<Result<(), Error>> {
+        let handle = self.layer.handle();
+        let revoking = tokio::spawn(async move { handle.revoke().await });
+        settle().await;
+        revoking
+    }
+}
+
+const AT_MOST: &str = "a caller waits for half a minute at most";
+
+/// The access token that a request through `layer` would get.
+pub async fn token_within(
+    clock: &ManualClock,
+    limit: Duration,
+    layer: &AuthLayer<Vendor>,
+) -> Result<String, Error> {
+    let token = within(clock, limit, layer.handle().token()).await;
+    token.expect(AT_MOST).map(|token| exposed(&token))
+}
+
+pub fn exposed(token: &Token) -> String {
+    token.access_token().unwrap().expose().to_owned()
+}
+
+pub fn revision(record: &Record) -> u64 {
+    record.version().revision
 }
 
 /// A vendor that goes by a last resort, a store, and the token of a first login.
 pub fn stage() -> (ManualClock, Vendor, Shelf, Token) {
+    stage_by(LostReply::LastResort)
+}
+
+/// The same, with a vendor that goes by `rule`.
+pub fn stage_by(rule: LostReply) -> (ManualClock, Vendor, Shelf, Token) {
     let clock = ManualClock::new();
-    let vendor = Vendor::rotating(&clock, LostReply::LastResort);
+    let vendor = Vendor::rotating(&clock, rule);
     let seed = vendor.log_in();
     (clock, vendor, Shelf::new(), seed)
 }
