@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+#[path = "support/join.rs"]
+mod join;
 #[path = "support/replicas.rs"]
 mod replicas;
 mod support;
 
 use std::time::Duration;
 
+use join::side_by_side;
 use replicas::{
     Act, LIFETIME, Replica, Shelf, Vendor, access, exposed, pass, refresh, revision, stage,
     stage_by, within,
@@ -88,8 +91,7 @@ async fn store_many_replicas_make_one_exchange_for_each_lifetime() {
         .collect();
     for life in 1..=4 {
         let all = replicas.iter().map(token_alone);
-        let all = futures_join(all.collect()).await;
-        let tokens = within(&clock, secs(30), all).await.unwrap();
+        let tokens = within(&clock, secs(30), side_by_side(all)).await.unwrap();
         for token in tokens {
             assert_eq!(token.unwrap(), access(1, life));
         }
@@ -957,28 +959,4 @@ async fn store_no_debug_output_of_a_layer_with_a_store_shows_a_token() {
 async fn token_alone(replica: &Replica) -> Result<String, Error> {
     let token = replica.layer.handle().token().await;
     token.map(|token| exposed(&token))
-}
-
-/// Waits for all.
-async fn futures_join<'a, T: 'a>(
-    all: Vec<impl Future<Output = T> + 'a>,
-) -> impl Future<Output = Vec<T>> + 'a {
-    async move {
-        let mut all: Vec<_> = all.into_iter().map(Box::pin).collect();
-        let mut done: Vec<Option<T>> = all.iter().map(|_| None).collect();
-        std::future::poll_fn(move |cx| {
-            for (work, done) in all.iter_mut().zip(&mut done) {
-                if done.is_none()
-                    && let std::task::Poll::Ready(value) = work.as_mut().poll(cx)
-                {
-                    *done = Some(value);
-                }
-            }
-            match done.iter().all(Option::is_some) {
-                true => std::task::Poll::Ready(done.drain(..).flatten().collect()),
-                false => std::task::Poll::Pending,
-            }
-        })
-        .await
-    }
 }

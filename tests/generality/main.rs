@@ -14,6 +14,8 @@ mod bluesky;
 mod common;
 mod feishu;
 mod github_app;
+#[path = "../support/join.rs"]
+mod join;
 mod marketo;
 mod salesforce;
 mod slack;

@@ -209,6 +209,13 @@ impl Book {
     }
 }
 
+/// A clock, and a book that goes by it.
+pub(crate) fn stage() -> (ManualClock, Arc<Book>) {
+    let clock = ManualClock::new();
+    let book = Book::new(&clock);
+    (clock, book)
+}
+
 pub(crate) fn client() -> Client<HttpConnector, Empty<Bytes>> {
     Client::builder(TokioExecutor::new()).build_http()
 }

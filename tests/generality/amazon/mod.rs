@@ -14,7 +14,10 @@ use tower_reauth::{
     token_client::Body,
 };
 
-use crate::stage::{Book, Got, Server, client, get, until};
+use crate::{
+    join::side_by_side,
+    stage::{Book, Got, Server, client, get, until},
+};
 use provider::{Restricted, TOKEN};
 
 struct Seller {
@@ -107,7 +110,7 @@ async fn chained_a_token_is_asked_for_with_another_sessions_token() {
         // Both have expired: one exchange each, however many callers there are.
         seller.clock.advance(2 * vendor::LIFETIME);
         let calls = (0..16).map(|_| seller.call(&outer));
-        for got in futures_join(calls).await {
+        for got in side_by_side(calls).await {
             assert_eq!(got.unwrap().status, 200);
         }
         assert_eq!(
@@ -120,32 +123,6 @@ async fn chained_a_token_is_asked_for_with_another_sessions_token() {
         );
     })
     .await;
-}
-
-/// Awaits all of them, side by side.
-async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|cx| {
-        let mut pending = false;
-        for (future, output) in &mut futures {
-            if output.is_none() {
-                match future.as_mut().poll(cx) {
-                    std::task::Poll::Ready(it) => *output = Some(it),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(())
-        }
-    })
-    .await;
-    futures
-        .into_iter()
-        .filter_map(|(_, output)| output)
-        .collect()
 }
 
 #[tokio::test]
@@ -243,7 +220,7 @@ async fn chained_in_a_circle_nobody_waits_for_ever() {
     let second = AuthLayer::new(second.origins(["https://two.example"]));
     handle.set(second.handle()).ok();
     let handles = [first.handle(), second.handle()];
-    let both = futures_join(handles.iter().map(|handle| handle.token()));
+    let both = side_by_side(handles.iter().map(|handle| handle.token()));
     let both = tokio::time::timeout(Duration::from_secs(120), both).await;
     for ended in both.expect("they wait for each other") {
         let error = ended.unwrap_err();

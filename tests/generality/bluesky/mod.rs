@@ -1,12 +1,12 @@
 mod provider;
 mod vendor;
 
-use tower::ServiceBuilder;
+use tower::Layer;
 use tower_reauth::{AuthLayer, Token, test_util::ManualClock};
 
 use crate::{
     common::{Case, check},
-    stage::{Book, client, get},
+    stage::{client, get, stage},
 };
 use provider::{Bluesky, peek};
 
@@ -20,12 +20,10 @@ fn layer(pds: &str, refresh: String, clock: &ManualClock) -> AuthLayer<Bluesky> 
 
 #[tokio::test]
 async fn bluesky_is_refreshed_by_its_jwt_recovered_from_a_400_and_refused() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server.url, vendor::log_in(&book), &clock);
-    let stack = ServiceBuilder::new().layer(auth.clone()).layer(peek());
-    let service = stack.service(client());
+    let service = auth.layer(peek().layer(client()));
     check(Case {
         book: &book,
         url: &server.url,
@@ -42,14 +40,10 @@ async fn bluesky_is_refreshed_by_its_jwt_recovered_from_a_400_and_refused() {
 
 #[tokio::test]
 async fn bluesky_another_400_is_the_callers_and_refreshes_nothing() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server.url, vendor::log_in(&book), &clock);
-    let service = ServiceBuilder::new()
-        .layer(auth)
-        .layer(peek())
-        .service(client());
+    let service = auth.layer(peek().layer(client()));
     let got = get(&service, &format!("{}/api/wrong", server.url))
         .await
         .unwrap();
@@ -60,8 +54,7 @@ async fn bluesky_another_400_is_the_callers_and_refreshes_nothing() {
 
 #[tokio::test]
 async fn bluesky_a_server_that_is_not_there_has_not_spent_the_token_in_the_head() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let pds = server.url.clone();
     drop(server);

@@ -3,12 +3,12 @@ mod vendor;
 
 use std::time::Duration;
 
-use tower::{Layer, ServiceBuilder};
+use tower::Layer;
 use tower_reauth::{AuthLayer, replay::Replay, test_util::ManualClock};
 
 use crate::{
     common::{Case, check},
-    stage::{Book, Server, client, get, until},
+    stage::{Server, client, get, stage, until},
 };
 use provider::{Feishu, peek};
 
@@ -26,12 +26,10 @@ fn layer(server: &Server, clock: &ManualClock) -> AuthLayer<Feishu> {
 
 #[tokio::test]
 async fn feishu_is_refreshed_recovered_and_refused_by_a_code_inside_a_200() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock);
-    let stack = ServiceBuilder::new().layer(auth.clone()).layer(peek());
-    let service = stack.service(client());
+    let service = auth.layer(peek().layer(client()));
     check(Case {
         book: &book,
         url: &server.url,
@@ -48,8 +46,7 @@ async fn feishu_is_refreshed_recovered_and_refused_by_a_code_inside_a_200() {
 
 #[tokio::test]
 async fn feishu_is_asked_when_there_is_a_new_token_to_be_had_and_not_before() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock);
     let service = auth.layer(client());
@@ -67,8 +64,7 @@ async fn feishu_is_asked_when_there_is_a_new_token_to_be_had_and_not_before() {
 
 #[tokio::test]
 async fn feishu_the_same_token_again_stops_the_recovery_and_does_not_loop() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     // The API does not know what the vendor goes on handing out.
     let issuer = vendor::start(&book).await;
     let api = Server::start(|_| (400, serde_json::json!({"code": 99991663}))).await;
@@ -84,10 +80,7 @@ async fn feishu_the_same_token_again_stops_the_recovery_and_does_not_loop() {
         .clock(clock.clone())
         .build()
         .unwrap();
-    let service = ServiceBuilder::new()
-        .layer(outer)
-        .layer(peek())
-        .service(client());
+    let service = outer.layer(peek().layer(client()));
     let got = get(&service, &api.url).await.unwrap();
     assert_eq!(
         (got.status.as_u16(), got.replay),

@@ -7,7 +7,7 @@ use tower_reauth::{AuthLayer, clock::Clock, test_util::ManualClock};
 
 use crate::{
     common::{Case, check},
-    stage::{Book, Server, client, get},
+    stage::{Server, client, get, stage},
 };
 use provider::GithubApp;
 
@@ -27,8 +27,7 @@ fn layer(server: &Server, clock: &ManualClock, app_id: &str) -> AuthLayer<Github
 
 #[tokio::test]
 async fn github_app_signs_for_itself_and_is_refreshed_recovered_and_refused() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock, "app-1");
     let service = auth.layer(client());
@@ -48,8 +47,7 @@ async fn github_app_signs_for_itself_and_is_refreshed_recovered_and_refused() {
 
 #[tokio::test]
 async fn github_app_a_time_in_iso_8601_is_when_the_token_dies() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock, "app-1");
     auth.handle().token().await.unwrap();
@@ -60,8 +58,7 @@ async fn github_app_a_time_in_iso_8601_is_when_the_token_dies() {
 
 #[tokio::test]
 async fn github_app_a_jwt_that_is_not_taken_is_somebodys_setting() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let service = layer(&server, &clock, "another-app").layer(client());
     let error = get(&service, &server.url).await.unwrap_err();

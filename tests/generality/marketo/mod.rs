@@ -3,12 +3,12 @@ mod vendor;
 
 use std::time::Duration;
 
-use tower::ServiceBuilder;
+use tower::Layer;
 use tower_reauth::{AuthLayer, layer::AuthLayerBuilder, replay::Replay, test_util::ManualClock};
 
 use crate::{
     common::{Case, check},
-    stage::{Book, Server, client, get},
+    stage::{Server, client, get, stage},
 };
 use provider::{Marketo, peek};
 
@@ -23,12 +23,10 @@ fn builder(server: &Server, clock: &ManualClock) -> AuthLayerBuilder<Marketo> {
 
 #[tokio::test]
 async fn marketo_is_asked_by_a_get_recovered_from_a_602_and_refused() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book, false).await;
     let auth = builder(&server, &clock).build().unwrap();
-    let stack = ServiceBuilder::new().layer(auth.clone()).layer(peek());
-    let service = stack.service(client());
+    let service = auth.layer(peek().layer(client()));
     check(Case {
         book: &book,
         url: &server.url,
@@ -45,16 +43,14 @@ async fn marketo_is_asked_by_a_get_recovered_from_a_602_and_refused() {
 
 #[tokio::test]
 async fn marketo_a_token_with_little_left_is_used_up_and_then_the_next_one() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book, true).await;
     // Another process has had it for most of an hour.
     let other = builder(&server, &clock).build().unwrap();
     other.handle().token().await.unwrap();
     clock.advance(Duration::from_secs(3_000));
     let auth = builder(&server, &clock).build().unwrap();
-    let stack = ServiceBuilder::new().layer(auth.clone()).layer(peek());
-    let service = stack.service(client());
+    let service = auth.layer(peek().layer(client()));
     for _ in 0..1_200 {
         let got = get(&service, &server.url).await.unwrap();
         assert_eq!(got.body["success"], true);
@@ -67,14 +63,10 @@ async fn marketo_a_token_with_little_left_is_used_up_and_then_the_next_one() {
 
 #[tokio::test]
 async fn marketo_the_same_token_again_after_a_602_stops_and_does_not_loop() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book, true).await;
     let auth = builder(&server, &clock).build().unwrap();
-    let service = ServiceBuilder::new()
-        .layer(auth)
-        .layer(peek())
-        .service(client());
+    let service = auth.layer(peek().layer(client()));
     get(&service, &server.url).await.unwrap();
     book.revoke(|_| true);
     for _ in 0..10 {
@@ -99,8 +91,7 @@ async fn marketo_the_same_token_again_after_a_602_stops_and_does_not_loop() {
 
 #[tokio::test]
 async fn marketo_no_error_shows_the_query() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book, false).await;
     let gone = builder(&server, &clock).build().unwrap();
     *book.ended.lock().unwrap() = true;

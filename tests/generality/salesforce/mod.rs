@@ -11,7 +11,7 @@ use tower_reauth::{
 
 use crate::{
     common::{Case, check},
-    stage::{Book, Server, client, get},
+    stage::{Book, Server, client, get, stage},
 };
 use provider::Salesforce;
 use vendor::Home;
@@ -29,8 +29,7 @@ struct Org {
 
 impl Org {
     async fn new() -> Self {
-        let clock = ManualClock::new();
-        let book = Book::new(&clock);
+        let (clock, book) = stage();
         let (one, seen_by_one) = vendor::instance(&book).await;
         let (two, _) = vendor::instance(&book).await;
         let home = Arc::new(Mutex::new(one.url.clone()));

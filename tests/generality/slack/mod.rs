@@ -1,12 +1,12 @@
 mod provider;
 mod vendor;
 
-use tower::ServiceBuilder;
+use tower::Layer;
 use tower_reauth::{AuthLayer, Token, layer::AuthLayerBuilder, test_util::ManualClock};
 
 use crate::{
     common::{Case, check},
-    stage::{Book, Server, client, get},
+    stage::{Server, client, get, stage},
 };
 use provider::{Slack, peek};
 
@@ -24,12 +24,10 @@ fn layer(server: &Server, clock: &ManualClock, secret: &str) -> AuthLayerBuilder
 
 #[tokio::test]
 async fn slack_is_refreshed_recovered_and_refused_although_all_of_it_is_a_200() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock, "s3cr3t&").build().unwrap();
-    let stack = ServiceBuilder::new().layer(auth.clone()).layer(peek());
-    let service = stack.service(client());
+    let service = auth.layer(peek().layer(client()));
     check(Case {
         book: &book,
         url: &server.url,
@@ -46,14 +44,10 @@ async fn slack_is_refreshed_recovered_and_refused_although_all_of_it_is_a_200() 
 
 #[tokio::test]
 async fn slack_a_wrong_setting_inside_a_200_is_not_the_end_of_a_session() {
-    let clock = ManualClock::new();
-    let book = Book::new(&clock);
+    let (clock, book) = stage();
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock, "wrong").build().unwrap();
-    let service = ServiceBuilder::new()
-        .layer(auth)
-        .layer(peek())
-        .service(client());
+    let service = auth.layer(peek().layer(client()));
     let error = get(&service, &format!("{}/api/chat", server.url))
         .await
         .unwrap_err();
