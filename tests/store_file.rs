@@ -17,10 +17,10 @@ use std::{
 
 use folder::Folder;
 use replicas::{LIFETIME, Vendor, access, refresh};
-use support::secs;
+use support::{parts, secs};
 use tower_reauth::{
     AuthLayer, Error, Token,
-    provider::{LostReply, ProviderError},
+    provider::{LostReply, ProviderError, SessionId},
     store::{Expected, FileStore, Record, SessionKey, StoreError, StoreFailure, TokenStore},
     test_util::ManualClock,
 };
@@ -71,19 +71,7 @@ fn cause(error: &Error) -> StoreError {
 }
 
 fn key() -> SessionKey {
-    use tower_reauth::provider::{SessionId, SessionParts};
-    SessionKey::of(&SessionId::new(SessionParts {
-        namespace: String::new(),
-        vendor: String::new(),
-        base_url: String::new(),
-        client: String::new(),
-        account: String::new(),
-        scope: String::new(),
-        resource: Vec::new(),
-        audience: Vec::new(),
-        binding: String::new(),
-        session_key: "a key".into(),
-    }))
+    SessionKey::of(&SessionId::new(parts("of a file")))
 }
 
 fn stage(rule: LostReply) -> (ManualClock, Vendor, Folder, Token) {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use tower_reauth::{
-    Token,
-    provider::ProviderError,
+    AuthLayer, Error, Token,
+    provider::{ProviderError, SessionId},
     store::{
         Expected, Lease, MemoryStore, Record, Seen, SessionKey, StoreError, TokenStore, Written,
     },
@@ -18,17 +18,25 @@ use tower_reauth::{
 };
 
 use crate::{
-    stage::{LIFETIME, Vendor, access, ask, pass, refresh},
-    support::{secs, settle},
+    stage::{LIFETIME, NAME, Vendor, access, ask, pass, refresh},
+    support::{parts, secs, settle},
 };
+
+/// A clock, a vendor, and a store that all processes share.
+fn stage(vendor: Vendor) -> (ManualClock, Vendor, MemoryStore) {
+    (ManualClock::new(), vendor, MemoryStore::new())
+}
+
+/// The access token that a caller is given, who asks now and is answered within two seconds.
+async fn token(clock: &ManualClock, layer: &AuthLayer<Vendor>) -> Result<String, Error> {
+    let caller = ask(&layer.handle());
+    pass(clock, secs(2)).await;
+    caller.await.unwrap()
+}
 
 #[tokio::test]
 async fn two_replicas_with_nothing_in_their_store_ask_one_person() {
-    let (clock, vendor, store) = (
-        ManualClock::new(),
-        Vendor::with_a_person(),
-        MemoryStore::new(),
-    );
+    let (clock, vendor, store) = stage(Vendor::with_a_person());
     let layers = [0, 1].map(|_| vendor.replica(&clock, &store));
     let handles = layers.each_ref().map(|layer| layer.handle());
     let callers: Vec<_> = handles.iter().map(ask).collect();
@@ -52,11 +60,7 @@ async fn two_replicas_with_nothing_in_their_store_ask_one_person() {
 
 #[tokio::test]
 async fn a_refresh_token_that_is_dead_for_all_replicas_calls_for_one_login() {
-    let (clock, vendor, store) = (
-        ManualClock::new(),
-        Vendor::with_a_person(),
-        MemoryStore::new(),
-    );
+    let (clock, vendor, store) = stage(Vendor::with_a_person());
     let layers = [0, 1, 2].map(|_| vendor.replica(&clock, &store));
     let dead = Token::from_refresh_token(refresh(99));
     layers[0].handle().replace(dead).await.unwrap();
@@ -92,24 +96,18 @@ async fn a_refused_login_is_refused_for_all_that_had_begun_and_a_restart_may_try
         clock.advance(secs(1));
         for round in 0..20 {
             for layer in &layers {
-                let caller = ask(&layer.handle());
-                pass(&clock, secs(2)).await;
-                let error = caller.await.unwrap().unwrap_err();
+                let error = token(&clock, layer).await.unwrap_err();
                 assert!(error.is_login_required(), "{round}: {error}");
             }
             clock.advance(secs(60));
         }
         assert_eq!(vendor.logins(), 1);
         let restarted = vendor.replica(&clock, &store);
-        let caller = ask(&restarted.handle());
-        pass(&clock, secs(2)).await;
-        assert_eq!(caller.await.unwrap().unwrap(), "access-1");
+        assert_eq!(token(&clock, &restarted).await.unwrap(), "access-1");
         // The others look into the store, and find what it brought.
         clock.advance(secs(60));
         for layer in &layers {
-            let caller = ask(&layer.handle());
-            pass(&clock, secs(2)).await;
-            assert_eq!(caller.await.unwrap().unwrap(), "access-1");
+            assert_eq!(token(&clock, layer).await.unwrap(), "access-1");
         }
         assert_eq!(vendor.logins(), 2);
     }
@@ -117,11 +115,7 @@ async fn a_refused_login_is_refused_for_all_that_had_begun_and_a_restart_may_try
 
 #[tokio::test]
 async fn a_token_handed_over_at_another_replica_beats_a_login_that_began_before() {
-    let (clock, vendor, store) = (
-        ManualClock::new(),
-        Vendor::with_a_person(),
-        MemoryStore::new(),
-    );
+    let (clock, vendor, store) = stage(Vendor::with_a_person());
     let [here, there] = [0, 1].map(|_| vendor.replica(&clock, &store));
     let waiting = ask(&here.handle());
     pass(&clock, secs(5)).await;
@@ -136,11 +130,7 @@ async fn a_token_handed_over_at_another_replica_beats_a_login_that_began_before(
 
 #[tokio::test]
 async fn a_refresh_token_handed_over_at_another_replica_does_not_wait_for_a_person_to_answer() {
-    let (clock, vendor, store) = (
-        ManualClock::new(),
-        Vendor::with_a_person(),
-        MemoryStore::new(),
-    );
+    let (clock, vendor, store) = stage(Vendor::with_a_person());
     let [here, there] = [0, 1].map(|_| vendor.replica(&clock, &store));
     let waiting = ask(&here.handle());
     pass(&clock, secs(5)).await;
@@ -157,19 +147,15 @@ async fn a_refresh_token_handed_over_at_another_replica_does_not_wait_for_a_pers
 
 #[tokio::test]
 async fn a_session_that_was_revoked_elsewhere_is_not_logged_in_to() {
-    let (clock, vendor, store) = (ManualClock::new(), Vendor::new(), MemoryStore::new());
+    let (clock, vendor, store) = stage(Vendor::new());
     let [here, there] = [0, 1].map(|_| vendor.replica(&clock, &store));
     for layer in [&here, &there] {
-        let caller = ask(&layer.handle());
-        pass(&clock, secs(2)).await;
-        caller.await.unwrap().unwrap();
+        token(&clock, layer).await.unwrap();
     }
     there.handle().revoke().await.unwrap();
     clock.advance(LIFETIME);
     for layer in [&here, &there, &vendor.replica(&clock, &store)] {
-        let caller = ask(&layer.handle());
-        pass(&clock, secs(2)).await;
-        let error = caller.await.unwrap().unwrap_err();
+        let error = token(&clock, layer).await.unwrap_err();
         assert!(error.is_login_required(), "{error}");
     }
     assert_eq!(vendor.logins(), 1);
@@ -177,11 +163,7 @@ async fn a_session_that_was_revoked_elsewhere_is_not_logged_in_to() {
 
 #[tokio::test]
 async fn a_process_that_dies_while_it_logs_in_loses_the_login_and_nothing_else() {
-    let (clock, vendor, store) = (
-        ManualClock::new(),
-        Vendor::with_a_person(),
-        MemoryStore::new(),
-    );
+    let (clock, vendor, store) = stage(Vendor::with_a_person());
     let dying = vendor.replica(&clock, &store);
     let handle = dying.handle();
     let runtime = std::thread::spawn(crate::support::runtime).join().unwrap();
@@ -204,20 +186,11 @@ async fn a_process_that_dies_while_it_logs_in_loses_the_login_and_nothing_else()
 
 #[tokio::test]
 async fn a_login_begins_a_lineage_in_the_store_and_holds_no_intent_open() {
-    let (clock, vendor, store) = (
-        ManualClock::new(),
-        Vendor::with_a_person(),
-        MemoryStore::new(),
-    );
+    let (clock, vendor, store) = stage(Vendor::with_a_person());
     let layer = vendor.replica(&clock, &store);
     let seed = Token::from_refresh_token(refresh(99));
     layer.handle().replace(seed).await.unwrap();
-    let key = {
-        use tower_reauth::{Provider, provider::SessionId};
-        let profile = format!("{:?}", vendor.profile());
-        assert!(profile.contains("people"));
-        SessionKey::of(&SessionId::new(crate::stage::parts()))
-    };
+    let key = SessionKey::of(&SessionId::new(parts(NAME)));
     let read = async || {
         let now = std::time::SystemTime::UNIX_EPOCH;
         store.read(&key, now).await.unwrap().record.unwrap()

@@ -14,7 +14,7 @@ use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     handle::AuthHandle,
     layer::AuthLayerBuilder,
-    provider::{Exchange, FailureKind, Login, Profile, ProviderError, Rotation, SessionParts},
+    provider::{Exchange, FailureKind, Login, Profile, ProviderError, Rotation},
     store::MemoryStore,
     test_util::ManualClock,
 };
@@ -73,8 +73,7 @@ impl Vendor {
     }
 
     fn with(waits: bool, renews: bool, login: Login) -> Self {
-        let profile = Profile::new("people")
-            .identity(parts())
+        let profile = Profile::new(NAME)
             .origins([ORIGIN])
             // Where a reply may lack one, the old one counts: but not after a login.
             .rotation(if renews {
@@ -299,19 +298,6 @@ pub(crate) fn refresh(number: usize) -> String {
     format!("refresh-{number}-3f9a0b7c5d1e2f8a")
 }
 
-pub(crate) fn parts() -> SessionParts {
-    SessionParts {
-        namespace: String::new(),
-        vendor: "people".into(),
-        base_url: String::new(),
-        client: String::new(),
-        account: String::new(),
-        scope: String::new(),
-        resource: Vec::new(),
-        audience: Vec::new(),
-        binding: String::new(),
-        session_key: String::new(),
-    }
-}
-
+/// What the vendor is called.
+pub(crate) const NAME: &str = "people";
 pub(crate) const LIFETIME: Duration = secs(1_200);

@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     layer::AuthLayerBuilder,
-    provider::{Exchange, Profile, ProviderError, Reason},
+    provider::{Exchange, Profile, ProviderError, Reason, SessionParts},
     test_util::ManualClock,
 };
 
@@ -372,6 +372,22 @@ pub fn seed() -> u64 {
 pub async fn a_few_turns() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// A session of `vendor`, of which there is nothing else to say.
+pub fn parts(vendor: &str) -> SessionParts {
+    SessionParts {
+        namespace: String::new(),
+        vendor: vendor.to_owned(),
+        base_url: String::new(),
+        client: String::new(),
+        account: String::new(),
+        scope: String::new(),
+        resource: Vec::new(),
+        audience: Vec::new(),
+        binding: String::new(),
+        session_key: String::new(),
     }
 }
 

@@ -23,14 +23,14 @@ use tower_reauth::{
     AuthLayer, Error, Provider, Token,
     clock::Clock,
     layer::AuthLayerBuilder,
-    provider::{Exchange, LostReply, Profile, ProviderError, Rotation, SessionId, SessionParts},
+    provider::{Exchange, LostReply, Profile, ProviderError, Rotation, SessionId},
     store::{
         Expected, Lease, MemoryStore, Record, Seen, SessionKey, StoreError, TokenStore, Written,
     },
     test_util::ManualClock,
 };
 
-use crate::support::{ORIGIN, poll_once, secs, settle};
+use crate::support::{ORIGIN, parts, poll_once, secs, settle};
 
 /// A vendor whose refresh tokens are good for one exchange. It knows which it has given out.
 #[derive(Clone)]
@@ -84,6 +84,7 @@ pub enum Act {
 }
 
 pub const LIFETIME: Duration = secs(3600);
+const NAME: &str = "strict";
 
 impl Vendor {
     pub fn rotating(clock: &ManualClock, rule: LostReply) -> Self {
@@ -98,7 +99,7 @@ impl Vendor {
     }
 
     fn new(clock: &ManualClock, rotates: bool, change: impl FnOnce(Profile) -> Profile) -> Self {
-        let profile = Profile::new("strict").identity(parts()).origins([ORIGIN]);
+        let profile = Profile::new(NAME).origins([ORIGIN]);
         Self(Arc::new(Desk {
             clock: clock.clone(),
             profile: change(profile),
@@ -295,21 +296,6 @@ fn of_one_login(one: &str, other: &str) -> bool {
     one.split('-').nth(1) == other.split('-').nth(1)
 }
 
-fn parts() -> SessionParts {
-    SessionParts {
-        namespace: String::new(),
-        vendor: "strict".into(),
-        base_url: String::new(),
-        client: String::new(),
-        account: String::new(),
-        scope: String::new(),
-        resource: Vec::new(),
-        audience: Vec::new(),
-        binding: String::new(),
-        session_key: String::new(),
-    }
-}
-
 /// The way of one process to a store that all share.
 #[derive(Clone)]
 pub struct Shelf {
@@ -384,7 +370,7 @@ impl Shelf {
     /// What the store holds.
     pub async fn record(&self) -> Option<Record> {
         let store = self.store();
-        let key = SessionKey::of(&SessionId::new(parts()));
+        let key = SessionKey::of(&SessionId::new(parts(NAME)));
         store
             .read(&key, SystemTime::UNIX_EPOCH)
             .await
@@ -402,7 +388,7 @@ impl Shelf {
     pub async fn falls_back_to(&self, record: Option<Record>) {
         let store = MemoryStore::new();
         if let Some(record) = record {
-            let key = SessionKey::of(&SessionId::new(parts()));
+            let key = SessionKey::of(&SessionId::new(parts(NAME)));
             let written = store.write(&key, &Expected::version(None), &record).await;
             assert_eq!(written.unwrap(), Written::Done);
         }
