@@ -36,10 +36,17 @@ fn gated() -> (ManualClock, Script, Api) {
     )
 }
 
+/// A caller comes, which begins an exchange, and goes; the exchange is under way.
+async fn begins(service: &Auth<Api, Script>) {
+    let mut caller = Box::pin(service.clone().oneshot(get()));
+    assert!(poll_once(caller.as_mut()).await.is_pending());
+    settle().await;
+}
+
 #[tokio::test]
 async fn dropping_the_caller_that_started_the_flight_does_not_end_it() {
     let (clock, script, api) = gated();
-    let service = script.layer(&clock).build().unwrap().layer(api.clone());
+    let service = script.service(&clock, &api);
     let mut first = Box::pin(service.clone().oneshot(get()));
     let mut second = Box::pin(service.clone().oneshot(get()));
     assert!(poll_once(first.as_mut()).await.is_pending());
@@ -57,7 +64,7 @@ async fn dropping_the_caller_that_started_the_flight_does_not_end_it() {
 #[tokio::test]
 async fn when_all_callers_are_dropped_the_exchange_lands_and_the_next_caller_uses_it() {
     let (clock, script, api) = gated();
-    let service = script.layer(&clock).build().unwrap().layer(api.clone());
+    let service = script.service(&clock, &api);
     let mut callers: Vec<_> = (0..100)
         .map(|_| Box::pin(service.clone().oneshot(get())))
         .collect();
@@ -78,13 +85,9 @@ async fn when_all_callers_are_dropped_the_exchange_lands_and_the_next_caller_use
 #[test]
 fn after_its_runtime_died_in_mid_flight_the_layer_starts_anew_on_another() {
     let (clock, script, api) = gated();
-    let service = script.layer(&clock).build().unwrap().layer(api.clone());
+    let service = script.service(&clock, &api);
     let first = runtime();
-    first.block_on(async {
-        let mut caller = Box::pin(service.clone().oneshot(get()));
-        assert!(poll_once(caller.as_mut()).await.is_pending());
-        settle().await;
-    });
+    first.block_on(begins(&service));
     assert_eq!(script.exchanges(), 1);
     drop(first);
     script.open(1);
@@ -134,18 +137,9 @@ fn a_rotating_refresh_token_that_was_in_flight_is_spent_once_more_as_a_last_reso
 #[test]
 fn a_last_resort_waits_until_the_lost_request_cannot_be_under_way_any_more() {
     let (clock, script, api) = gated();
-    let layer = script
-        .layer(&clock)
-        .initial(Token::from_refresh_token("refresh-0"))
-        .build()
-        .unwrap();
-    let service = layer.layer(api);
+    let service = script.seeded(&clock).layer(api);
     let first = runtime();
-    first.block_on(async {
-        let mut caller = Box::pin(service.clone().oneshot(get()));
-        assert!(poll_once(caller.as_mut()).await.is_pending());
-        settle().await;
-    });
+    first.block_on(begins(&service));
     drop(first);
     let second = runtime();
     let error = second.block_on(send(&service)).unwrap_err();
@@ -161,12 +155,7 @@ fn a_last_resort_waits_until_the_lost_request_cannot_be_under_way_any_more() {
 #[test]
 fn a_refresh_token_that_never_left_is_not_taken_for_spent() {
     let (clock, script, api) = gated();
-    let layer = script
-        .layer(&clock)
-        .initial(Token::from_refresh_token("refresh-0"))
-        .build()
-        .unwrap();
-    let service = layer.layer(api);
+    let service = script.seeded(&clock).layer(api);
     let first = runtime();
     first.block_on(async {
         let mut caller = Box::pin(service.clone().oneshot(get()));
@@ -181,13 +170,9 @@ fn a_refresh_token_that_never_left_is_not_taken_for_spent() {
 #[test]
 fn a_waiter_on_another_runtime_is_woken_with_a_typed_error() {
     let (clock, script, api) = gated();
-    let service = script.layer(&clock).build().unwrap().layer(api);
+    let service = script.service(&clock, &api);
     let (first, second) = (runtime(), runtime());
-    first.block_on(async {
-        let mut caller = Box::pin(service.clone().oneshot(get()));
-        assert!(poll_once(caller.as_mut()).await.is_pending());
-        settle().await;
-    });
+    first.block_on(begins(&service));
     let waiter = second.spawn({
         let service = service.clone();
         async move { send(&service).await }
@@ -211,7 +196,7 @@ fn a_waiter_on_another_runtime_is_woken_with_a_typed_error() {
 async fn a_panicking_provider_is_a_typed_error_for_all_who_wait_and_then_a_pause() {
     let (clock, script, api) = gated();
     script.next(|_| panic!("on purpose"));
-    let service = script.layer(&clock).build().unwrap().layer(api);
+    let service = script.service(&clock, &api);
     let callers: Vec<_> = (0..100)
         .map(|_| {
             let service = service.clone();
@@ -240,7 +225,7 @@ async fn a_panicking_provider_is_a_typed_error_for_all_who_wait_and_then_a_pause
 #[test]
 fn a_layer_built_outside_any_runtime_works_inside_one() {
     let (clock, script, api) = gated();
-    let service = script.layer(&clock).build().unwrap().layer(api);
+    let service = script.service(&clock, &api);
     script.open(1);
     assert_eq!(runtime().block_on(send(&service)).unwrap(), StatusCode::OK);
 }
@@ -248,11 +233,7 @@ fn a_layer_built_outside_any_runtime_works_inside_one() {
 #[test]
 fn without_any_runtime_a_caller_gets_a_typed_error_and_does_no_damage() {
     let (clock, script, api) = gated();
-    let layer = script
-        .layer(&clock)
-        .initial(Token::from_refresh_token("refresh-0"))
-        .build()
-        .unwrap();
+    let layer = script.seeded(&clock);
     let service = layer.layer(api);
     let Poll::Ready(Err(error)) = poll_bare(Box::pin(send(&service)).as_mut()) else {
         panic!("it neither waits nor succeeds");
@@ -278,7 +259,7 @@ fn without_any_runtime_a_caller_gets_a_typed_error_and_does_no_damage() {
 #[tokio::test]
 async fn a_hanging_provider_keeps_callers_for_thirty_seconds_and_still_lands() {
     let (clock, script, api) = gated();
-    let service = script.layer(&clock).build().unwrap().layer(api);
+    let service = script.service(&clock, &api);
     let callers: Vec<_> = (0..10)
         .map(|_| {
             let service = service.clone();

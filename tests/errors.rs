@@ -82,11 +82,7 @@ async fn our_error_is_found_behind_those_of_tower() {
 async fn delays(error: ProviderError) -> (Vec<Option<Duration>>, Option<Duration>) {
     let (clock, script) = (ManualClock::new(), Script::gated(secs(HOUR)));
     script.usually(move |_| Err(error.clone()));
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     let callers: Vec<_> = (0..3)
         .map(|_| tokio::spawn(service.clone().oneshot(get())))
         .collect();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use support::{Api, Script, a_few_turns, runtime, secs, send, settle};
 use tower::Layer;
 use tower_reauth::{
-    AuthLayer, Token,
+    Token,
     clock::Clock,
     provider::{ProviderError, Reason},
     test_util::ManualClock,
@@ -36,11 +36,6 @@ fn vendor(clock: &ManualClock) -> Script {
     script
 }
 
-fn seeded(script: &Script, clock: &ManualClock) -> AuthLayer<Script> {
-    let seed = Token::from_refresh_token("refresh-0");
-    script.layer(clock).initial(seed).build().unwrap()
-}
-
 /// Lets time pass in steps, with nothing asked of the layer.
 async fn idle_for(clock: &ManualClock, time: Duration) {
     let step = secs(300);
@@ -54,7 +49,7 @@ async fn idle_for(clock: &ManualClock, time: Duration) {
 async fn an_idle_session_outlives_its_refresh_token_by_days() {
     let clock = ManualClock::new();
     let script = vendor(&clock);
-    let service = seeded(&script, &clock).layer(Api::accepting_all());
+    let service = script.seeded(&clock).layer(Api::accepting_all());
     send(&service).await.unwrap();
     idle_for(&clock, 7 * DAY).await;
     // Every 7 h 48 to 9 hours.
@@ -81,7 +76,7 @@ async fn to_start_exchanges_nothing_where_no_store_may_know_of_a_session() {
 async fn keeping_alive_begins_with_the_first_call_or_with_start() {
     let clock = ManualClock::new();
     let script = vendor(&clock);
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let handle = layer.handle();
     settle().await;
     assert_eq!(clock.sleepers(), 0, "building starts nothing");
@@ -120,7 +115,7 @@ async fn who_opts_out_sleeps_in_peace_and_loses_the_session() {
 async fn the_keeper_ends_with_the_last_handle_and_not_with_the_first() {
     let clock = ManualClock::new();
     let script = vendor(&clock);
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let service = layer.layer(Api::accepting_all());
     let handle = layer.handle();
     send(&service).await.unwrap();
@@ -141,7 +136,7 @@ async fn siblings_share_one_keeper_which_ends_with_the_last_of_them() {
     let clock = ManualClock::new();
     let script = Script::with_lifetime(secs(1800))
         .profile(|profile| profile.default_refresh_lifetime(REFRESH_LIFETIME));
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let mut siblings: Vec<_> = (0..10)
         .map(|user| {
             let seed = Token::from_refresh_token(format!("refresh of {user}"));
@@ -171,7 +166,7 @@ async fn siblings_share_one_keeper_which_ends_with_the_last_of_them() {
 fn after_its_runtime_died_the_next_request_starts_the_keeper_anew() {
     let clock = ManualClock::new();
     let script = vendor(&clock);
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let service = layer.layer(Api::accepting_all());
     let first = runtime();
     first.block_on(async {
@@ -197,7 +192,7 @@ fn after_its_runtime_died_the_next_request_starts_the_keeper_anew() {
 async fn a_machine_that_wakes_up_keeps_its_sessions_alive_within_a_minute() {
     let clock = ManualClock::new();
     let script = vendor(&clock);
-    let handle = seeded(&script, &clock).handle();
+    let handle = script.seeded(&clock).handle();
     handle.token().await.unwrap();
     settle().await;
     clock.suspend(10 * HOUR);
@@ -210,7 +205,7 @@ async fn a_machine_that_wakes_up_keeps_its_sessions_alive_within_a_minute() {
 async fn a_vendor_that_is_down_when_the_session_would_die_is_asked_again_but_not_in_a_loop() {
     let clock = ManualClock::new();
     let script = vendor(&clock);
-    let handle = seeded(&script, &clock).handle();
+    let handle = script.seeded(&clock).handle();
     handle.token().await.unwrap();
     for _ in 0..10 {
         script.next(|_| Err(ProviderError::transient("down")));
@@ -230,7 +225,7 @@ async fn a_vendor_that_is_down_when_the_session_would_die_is_asked_again_but_not
 fn starting_outside_a_runtime_is_a_typed_error() {
     let clock = ManualClock::new();
     let script = vendor(&clock);
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let error = layer.handle().start().unwrap_err();
     assert!(error.is_misconfigured(), "{error}");
 }
@@ -248,7 +243,7 @@ async fn a_refresh_token_that_is_dead_by_the_vendors_clock_is_not_kept_alive_in_
                 Ok(support::token(number, secs(1800)).with_refresh_expiry(dies))
             }
         });
-        let service = seeded(&script, &clock).layer(Api::accepting_all());
+        let service = script.seeded(&clock).layer(Api::accepting_all());
         for _ in 0..100 {
             send(&service).await.unwrap();
             a_few_turns().await;
@@ -266,7 +261,7 @@ async fn a_session_that_ends_at_a_fixed_time_is_not_exchanged_ever_faster_toward
     let script = Script::with_lifetime(secs(1800));
     let end = clock.now().after(REFRESH_LIFETIME).wall();
     script.usually(move |number| Ok(support::token(number, secs(1800)).with_refresh_expiry(end)));
-    let service = seeded(&script, &clock).layer(Api::accepting_all());
+    let service = script.seeded(&clock).layer(Api::accepting_all());
     send(&service).await.unwrap();
     for _ in 0..13 * 3600 {
         clock.advance(secs(1));
@@ -290,7 +285,7 @@ async fn a_refresh_token_that_comes_back_unchanged_dies_when_it_says_itself() {
             Ok(token.with_lifetime(secs(1800)))
         }
     });
-    let handle = seeded(&script, &clock).handle();
+    let handle = script.seeded(&clock).handle();
     handle.token().await.unwrap();
     let dies = handle.status().refresh_expires_at;
     assert!(dies.is_some());

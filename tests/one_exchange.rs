@@ -5,7 +5,7 @@ mod support;
 
 use http::StatusCode;
 use support::{Api, Script, get, secs, settle};
-use tower::{Layer, ServiceExt};
+use tower::ServiceExt;
 use tower_reauth::{
     Error,
     provider::{ProviderError, Reason},
@@ -32,11 +32,7 @@ async fn all_answered(service: &tower_reauth::Auth<Api, Script>, script: &Script
 async fn ten_thousand_callers_share_one_exchange_cold_and_expired() {
     let clock = ManualClock::new();
     let script = Script::gated(secs(1800));
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     all_answered(&service, &script).await;
     clock.advance(secs(1800));
     all_answered(&service, &script).await;
@@ -50,11 +46,7 @@ async fn a_failure_is_shared_by_all_who_waited() {
     let clock = ManualClock::new();
     let script = Script::gated(secs(1800));
     script.usually(|_| Err(ProviderError::transient("the vendor is down")));
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| tokio::spawn(service.clone().oneshot(get())))
         .collect();

@@ -136,11 +136,7 @@ async fn a_request_to_any_other_origin_is_a_typed_error_and_is_not_sent() {
 #[tokio::test]
 async fn an_undeclared_origin_does_not_even_make_an_exchange() {
     let (clock, script) = (ManualClock::new(), script());
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     let error = service
         .oneshot(to("https://evil.example/"))
         .await
@@ -309,11 +305,7 @@ async fn a_bare_request_is_sent_as_it_is() {
 #[tokio::test]
 async fn a_bare_request_waits_for_no_token() {
     let (clock, script) = (ManualClock::new(), Script::gated(secs(HOUR)));
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     let call = tokio::spawn(service.oneshot(bare(get())));
     settle().await;
     assert!(call.is_finished(), "it waits");

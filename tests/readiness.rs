@@ -153,7 +153,7 @@ async fn a_bare_request_calls_the_service_that_was_ready() {
 #[tokio::test]
 async fn after_waiting_for_a_token_the_service_that_was_ready_is_called() {
     let (clock, script, inner) = (ManualClock::new(), script(), refusing("none"));
-    let mut service = script.layer(&clock).build().unwrap().layer(inner.clone());
+    let mut service = script.service(&clock, &inner);
     send_all(&mut service, [get(), get()]).await;
     clock.advance(secs(HOUR));
     send_all(&mut service, [get(), get()]).await;
@@ -172,7 +172,7 @@ async fn a_replay_polls_its_own_service_ready() {
 #[tokio::test]
 async fn so_does_the_replay_of_a_request_that_waited_for_its_token() {
     let (clock, script, inner) = (ManualClock::new(), script(), refusing("access-1"));
-    let mut service = script.layer(&clock).build().unwrap().layer(inner.clone());
+    let mut service = script.service(&clock, &inner);
     send_all(&mut service, [get(), get()]).await;
     assert_eq!(inner.calls(), 3);
 }
@@ -197,7 +197,7 @@ async fn a_call_alone_sends_nothing_while_it_waits_and_the_service_can_be_used_a
         Script::gated(secs(HOUR)),
         refusing("none"),
     );
-    let mut service = script.layer(&clock).build().unwrap().layer(inner.clone());
+    let mut service = script.service(&clock, &inner);
     let first = tokio::spawn(service.ready().await.unwrap().call(get()));
     let second = tokio::spawn(service.ready().await.unwrap().call(get()));
     settle().await;

@@ -596,7 +596,7 @@ async fn without_replay_a_refusal_is_the_callers_and_helps_the_next() {
 async fn a_token_that_was_waited_for_is_recovered_as_well() {
     for replayed in [true, false] {
         let (clock, script, server) = (ManualClock::new(), script(), refusing("access-1"));
-        let service = script.layer(&clock).build().unwrap().layer(server.clone());
+        let service = script.service(&clock, &server);
         if replayed {
             assert_eq!(status(&service, get()).await, StatusCode::OK);
             assert_eq!(server.seen(), ["access-1", "access-2"]);

@@ -26,11 +26,6 @@ fn vendor(rotation: Rotation, rule: LostReply) -> Script {
 }
 
 /// A layer that starts from `refresh-0` alone.
-fn seeded(script: &Script, clock: &ManualClock) -> AuthLayer<Script> {
-    let seed = Token::from_refresh_token("refresh-0");
-    script.layer(clock).initial(seed).build().unwrap()
-}
-
 /// A layer that starts from a pair, and whose access token is due.
 fn due(script: &Script, clock: &ManualClock) -> AuthLayer<Script> {
     let seed = Token::from_pair("access-0", "refresh-0").with_lifetime(HOUR);
@@ -54,7 +49,7 @@ async fn a_missing_refresh_token_keeps_the_old_one_where_rotation_is_not_a_must(
         let clock = ManualClock::new();
         let script = vendor(rotation, LostReply::LastResort);
         script.usually(|number| Ok(Token::new(format!("access-{number}")).with_lifetime(HOUR)));
-        let layer = seeded(&script, &clock);
+        let layer = script.seeded(&clock);
         let service = service(&layer);
         for _ in 0..5 {
             send(&service).await.unwrap();
@@ -70,7 +65,7 @@ async fn a_missing_refresh_token_announces_a_login_at_expiry_where_rotation_is_a
     let clock = ManualClock::new();
     let script = vendor(Rotation::Must, LostReply::LastResort);
     script.next(|number| Ok(Token::new(format!("access-{number}")).with_lifetime(HOUR)));
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let service = service(&layer);
     let mut states = layer.handle().subscribe();
     send(&service).await.unwrap();
@@ -93,7 +88,7 @@ async fn an_error_that_salvages_the_next_refresh_token_goes_on_from_it() {
     let clock = ManualClock::new();
     let script = vendor(Rotation::Must, LostReply::Never);
     script.next(|_| Err(lost().salvaging(Token::from_refresh_token("refresh-1"))));
-    let service = service(&seeded(&script, &clock));
+    let service = service(&script.seeded(&clock));
     send(&service).await.unwrap_err();
     clock.advance(secs(2));
     send(&service).await.unwrap();
@@ -125,7 +120,7 @@ async fn an_access_token_that_no_header_can_hold_does_not_cost_the_refresh_token
     let clock = ManualClock::new();
     let script = vendor(Rotation::Must, LostReply::Never);
     script.next(|_| Ok(Token::from_pair("line\nbreak", "refresh-1").with_lifetime(HOUR)));
-    let service = service(&seeded(&script, &clock));
+    let service = service(&script.seeded(&clock));
     send(&service).await.unwrap_err();
     clock.advance(secs(2));
     send(&service).await.unwrap();
@@ -139,7 +134,7 @@ async fn a_lost_reply_that_is_harmless_is_asked_for_again_after_the_usual_pause(
     for _ in 0..3 {
         script.next(|_| Err(lost()));
     }
-    let service = service(&seeded(&script, &clock));
+    let service = service(&script.seeded(&clock));
     for _ in 0..3 {
         assert!(send(&service).await.unwrap_err().is_unknown_outcome());
         let pause = send(&service).await.unwrap_err().retry_after().unwrap();
@@ -157,7 +152,7 @@ async fn a_lost_reply_that_can_be_replayed_is_fetched_within_the_same_flight() {
     for _ in 0..3 {
         script.next(|_| Err(lost()));
     }
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let (service, handle) = (service(&layer), layer.handle());
     let caller = tokio::spawn(async move { send(&service).await });
     for _ in 0..12 {
@@ -176,7 +171,7 @@ async fn a_login_during_a_flight_wins_and_the_flights_token_does_not_land() {
     let clock = ManualClock::new();
     let script = Script::gated(HOUR);
     let api = Api::accepting_all();
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let service = layer.layer(api.clone());
     let waiter = tokio::spawn({
         let service = service.clone();
@@ -202,7 +197,7 @@ async fn a_failure_of_the_old_login_is_not_held_against_the_new_one() {
     let clock = ManualClock::new();
     let script = Script::gated(HOUR);
     script.next(|_| Err(ProviderError::refused("the session has ended")));
-    let layer = seeded(&script, &clock);
+    let layer = script.seeded(&clock);
     let service = service(&layer);
     let waiter = tokio::spawn({
         let service = service.clone();

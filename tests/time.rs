@@ -24,11 +24,7 @@ const DAY: Duration = secs(86_400);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn layered(clock: &ManualClock, script: &Script) -> Auth<Api, Script> {
-    script
-        .layer(clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all())
+    script.service(clock, &Api::accepting_all())
 }
 
 #[tokio::test]
@@ -36,7 +32,7 @@ async fn a_token_that_died_during_a_suspend_is_not_sent() {
     let clock = ManualClock::new();
     let script = Script::gated(HOUR);
     let api = Api::accepting_all();
-    let service = script.layer(&clock).build().unwrap().layer(api.clone());
+    let service = script.service(&clock, &api);
     script.open(1);
     send(&service).await.unwrap();
     clock.suspend(2 * HOUR);
@@ -85,12 +81,7 @@ async fn whatever_the_clocks_do_no_dead_token_is_sent_and_no_session_is_lost() {
             StatusCode::OK
         }
     });
-    let service = script
-        .layer(&clock)
-        .initial(Token::from_refresh_token("refresh-0"))
-        .build()
-        .unwrap()
-        .layer(api);
+    let service = script.seeded(&clock).layer(api);
     for _ in 0..5_000 {
         let by = secs(random.u64(0..1_500));
         match random.u8(0..4) {
@@ -118,12 +109,7 @@ async fn a_wall_clock_set_ahead_in_mid_flight_costs_an_exchange_and_not_the_sess
             Ok(token(number, HOUR))
         }
     });
-    let service = script
-        .layer(&clock)
-        .initial(Token::from_refresh_token("refresh-0"))
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.seeded(&clock).layer(Api::accepting_all());
     send(&service).await.unwrap_err();
     clock.advance(secs(2));
     send(&service).await.unwrap();
@@ -240,12 +226,7 @@ async fn a_token_that_arrives_dead_is_an_error_with_a_pause_and_its_refresh_toke
         }
     });
     let api = Api::accepting_all();
-    let service = script
-        .layer(&clock)
-        .initial(Token::from_refresh_token("refresh-0"))
-        .build()
-        .unwrap()
-        .layer(api.clone());
+    let service = script.seeded(&clock).layer(api.clone());
     let error = send(&service).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     let pause = send(&service).await.unwrap_err().retry_after().unwrap();

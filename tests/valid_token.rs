@@ -28,7 +28,7 @@ async fn a_due_token_is_refreshed_beside_requests_and_delays_none() {
     let clock = ManualClock::new();
     let script = Script::gated(HOUR);
     let api = Api::accepting_all();
-    let service = script.layer(&clock).build().unwrap().layer(api.clone());
+    let service = script.service(&clock, &api);
     script.open(1);
     send(&service).await.unwrap();
     clock.advance(50 * MINUTE);
@@ -58,11 +58,7 @@ async fn a_token_is_due_in_its_last_quarter_and_not_before() {
     for _ in 0..50 {
         let clock = ManualClock::new();
         let script = Script::with_lifetime(HOUR);
-        let service = script
-            .layer(&clock)
-            .build()
-            .unwrap()
-            .layer(Api::accepting_all());
+        let service = script.service(&clock, &Api::accepting_all());
         send(&service).await.unwrap();
         clock.advance(39 * MINUTE - secs(1));
         send(&service).await.unwrap();
@@ -173,7 +169,7 @@ async fn an_expired_token_is_never_sent() {
             StatusCode::OK
         }
     });
-    let service = script.layer(&clock).build().unwrap().layer(api.clone());
+    let service = script.service(&clock, &api);
     let mut failed = 0;
     for _ in 0..20_000 {
         failed += usize::from(send(&service).await.is_err());
@@ -189,11 +185,7 @@ async fn without_a_token_the_last_error_comes_at_once_and_the_pauses_grow_to_two
     let clock = ManualClock::new();
     let script = Script::with_lifetime(HOUR);
     script.usually(|_| Err(ProviderError::transient("down")));
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     let mut middle = 1.0;
     for failures in 1..20 {
         send(&service).await.unwrap_err();
@@ -259,11 +251,7 @@ async fn a_vendors_pause_counts_for_an_hour_at_most() {
     let clock = ManualClock::new();
     let script = Script::with_lifetime(HOUR);
     script.next(|_| Err(ProviderError::throttled(Some(Duration::MAX))));
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     send(&service).await.unwrap_err();
     assert_eq!(send(&service).await.unwrap_err().retry_after(), Some(HOUR));
     clock.advance(HOUR);
@@ -274,11 +262,7 @@ async fn a_vendors_pause_counts_for_an_hour_at_most() {
 async fn a_throttled_vendor_does_not_hold_up_requests_with_a_good_token() {
     let clock = ManualClock::new();
     let script = Script::with_lifetime(HOUR);
-    let service = script
-        .layer(&clock)
-        .build()
-        .unwrap()
-        .layer(Api::accepting_all());
+    let service = script.service(&clock, &Api::accepting_all());
     send(&service).await.unwrap();
     script.usually(|_| Err(ProviderError::throttled(Some(8 * MINUTE))));
     clock.advance(46 * MINUTE);
@@ -295,8 +279,7 @@ async fn a_refused_login_is_not_hammered_and_a_new_one_clears_it() {
     let clock = ManualClock::new();
     let script = Script::with_lifetime(HOUR);
     script.usually(|_| Err(ProviderError::refused("the session has ended")));
-    let seed = Token::from_refresh_token("refresh-0");
-    let layer = script.layer(&clock).initial(seed).build().unwrap();
+    let layer = script.seeded(&clock);
     let service = layer.layer(Api::accepting_all());
     for _ in 0..1_000 {
         let error = send(&service).await.unwrap_err();

@@ -23,9 +23,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use tokio::{runtime::Runtime, sync::Semaphore};
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    AuthLayer, Error, Provider, Token,
+    Auth, AuthLayer, Error, Provider, Token,
     layer::AuthLayerBuilder,
     provider::{Exchange, Profile, ProviderError, Reason, SessionParts},
     test_util::ManualClock,
@@ -170,6 +170,17 @@ impl Script {
         AuthLayer::builder(self.clone())
             .clock(clock.clone())
             .memory_only()
+    }
+
+    /// A layer over this vendor, on `clock`, that starts from `refresh-0`.
+    pub fn seeded(&self, clock: &ManualClock) -> AuthLayer<Script> {
+        let seed = Token::from_refresh_token("refresh-0");
+        self.layer(clock).initial(seed).build().unwrap()
+    }
+
+    /// A service over this vendor, on `clock`, around `inner`.
+    pub fn service<S: Clone>(&self, clock: &ManualClock, inner: &S) -> Auth<S, Script> {
+        self.layer(clock).build().unwrap().layer(inner.clone())
     }
 }
 

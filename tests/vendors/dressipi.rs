@@ -1,11 +1,8 @@
 //! Dressipi's own ways.
 
-use std::sync::{Arc, Mutex};
-
-use tower::ServiceBuilder;
 use tower_reauth::test_util::SimDressipi;
 
-use crate::site::{Kind, Site, Stand, client, get};
+use crate::site::{Kind, Site, Stand};
 
 #[tokio::test]
 async fn results_are_always_personal() {
@@ -25,18 +22,7 @@ async fn the_token_goes_bare_into_its_own_header_with_the_key_beside_it() {
     let sim = SimDressipi::builder().api_key("canary-key");
     let stand = Stand::dressipi(sim, |it| it.api_key("canary-key"), false).await;
     let site = stand.open();
-    let seen = Arc::new(Mutex::new(None));
-    let note = Arc::clone(&seen);
-    let service = ServiceBuilder::new()
-        .layer(site.auth.clone())
-        .map_request(move |request: http::Request<_>| {
-            *note.lock().unwrap() = Some(request.headers().clone());
-            request
-        })
-        .service(client());
-    let url = site.vendor.base_url() + "/api/recommendations";
-    assert_eq!(get(service, url).await.unwrap().status, 200);
-    let headers = seen.lock().unwrap().take().unwrap();
+    let headers = site.headers_at("/api/recommendations").await;
     assert_eq!(headers["x-dressipi-jwt"], site.seed.access_token.as_str());
     assert_eq!(headers["x-api-key"], "canary-key");
     assert!(!headers.contains_key("authorization"));

@@ -4,18 +4,21 @@ use std::{
     error::Error as StdError,
     future::Future,
     iter,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_reauth::{
     Auth, AuthLayer, BoxError, Error,
     handle::AuthHandle,
@@ -118,6 +121,23 @@ impl Site {
 
     pub(crate) async fn get(&self, path: &str) -> Result<Reply, BoxError> {
         get(self.service.clone(), self.vendor.base_url() + path).await
+    }
+
+    /// The headers that a request to `path` has when it leaves, which has to be answered.
+    pub(crate) async fn headers_at(&self, path: &str) -> HeaderMap {
+        let seen = Arc::new(Mutex::new(HeaderMap::new()));
+        let note = Arc::clone(&seen);
+        let service = ServiceBuilder::new()
+            .layer(self.auth.clone())
+            .map_request(move |request: Request<_>| {
+                *note.lock().unwrap() = request.headers().clone();
+                request
+            })
+            .service(client());
+        let url = self.vendor.base_url() + path;
+        assert_eq!(get(service, url).await.unwrap().status, StatusCode::OK);
+        let headers = seen.lock().unwrap();
+        headers.clone()
     }
 
     /// `n` requests at once.

@@ -1,29 +1,8 @@
 //! VMware Cloud Services' own ways.
 
-use std::sync::{Arc, Mutex};
-
-use http::HeaderMap;
-use tower::ServiceBuilder;
 use tower_reauth::{test_util::SimVmwareCsp, vendor::VmwareCsp};
 
-use crate::site::{Kind, MINUTE, Site, Stand, Verdict, client, get};
-
-/// The headers of an API call.
-async fn headers(site: &Site) -> HeaderMap {
-    let seen = Arc::new(Mutex::new(HeaderMap::new()));
-    let note = Arc::clone(&seen);
-    let service = ServiceBuilder::new()
-        .layer(site.auth.clone())
-        .map_request(move |request: http::Request<_>| {
-            *note.lock().unwrap() = request.headers().clone();
-            request
-        })
-        .service(client());
-    let url = site.vendor.base_url() + "/vmc/api/orgs";
-    assert_eq!(get(service, url).await.unwrap().status, 200);
-    let headers = seen.lock().unwrap();
-    headers.clone()
-}
+use crate::site::{Kind, MINUTE, Site, Stand, Verdict};
 
 #[tokio::test]
 async fn the_token_goes_into_the_header_that_was_asked_for() {
@@ -38,7 +17,7 @@ async fn the_token_goes_into_the_header_that_was_asked_for() {
             sim = sim.require_both_headers();
         }
         let site = Stand::vmware_csp(sim, mode, false).await.open();
-        let headers = headers(&site).await;
+        let headers = site.headers_at("/vmc/api/orgs").await;
         assert_eq!(headers.contains_key("authorization"), bearer);
         assert_eq!(headers.contains_key("csp-auth-token"), own);
         site.expire();
