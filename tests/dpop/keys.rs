@@ -4,8 +4,8 @@ use std::fs;
 
 use tower::Layer;
 use tower_reauth::{
-    Error, Token,
-    oauth2::dpop::DpopKey,
+    AuthLayer, Error, Token,
+    oauth2::{OAuth2, dpop::DpopKey},
     provider::Origins,
     store::{FileStore, MemoryStore, SealKey, SealKeys, Sealed},
     test_util::{ManualClock, ProofNonces::Kept, Rotation, SimOauth},
@@ -133,13 +133,18 @@ async fn a_new_login_brings_its_own_key() {
     assert_eq!(token.dpop_key().unwrap().as_ref(), Some(&key));
 }
 
+/// The refresh token of a session, as somebody has kept it who does not know its key.
+async fn without_its_key(stand: &Stand, layer: &AuthLayer<OAuth2>) -> Token {
+    stand.ok(&layer.layer(client())).await;
+    let bound = layer.handle().token().await.unwrap();
+    Token::from_refresh_token(bound.refresh_token().unwrap().clone())
+}
+
 #[tokio::test]
 async fn a_refresh_token_that_is_bound_to_another_key_needs_a_login() {
     let stand = Stand::new(Kept, Kept).await;
     let first = stand.layer();
-    stand.ok(&first.layer(client())).await;
-    let bound = first.handle().token().await.unwrap();
-    let stranger = Token::from_refresh_token(bound.refresh_token().unwrap().clone());
+    let stranger = without_its_key(&stand, &first).await;
     let layer = stand.builder(stand.provider()).initial(stranger);
     let error = stand
         .send(&layer.build().unwrap().layer(client()))
@@ -153,12 +158,8 @@ async fn a_refresh_token_that_is_bound_to_another_key_needs_a_login() {
 async fn a_seed_with_its_key_is_taken_after_it_was_handed_over_without() {
     let (stand, store) = (Stand::new(Kept, Kept).await, MemoryStore::new());
     let key = DpopKey::generate().unwrap();
-    let first = stand.builder(stand.provider());
-    let first = first.initial(stand.seed().with_dpop_key(&key));
-    let first = first.build().unwrap();
-    stand.ok(&first.layer(client())).await;
-    let bound = first.handle().token().await.unwrap();
-    let without = Token::from_refresh_token(bound.refresh_token().unwrap().clone());
+    let first = stand.layer_with_key(&key);
+    let without = without_its_key(&stand, &first).await;
 
     let service = |seed: Token| {
         let builder = stand.builder(stand.provider()).initial(seed);
@@ -194,12 +195,8 @@ async fn a_wrong_key_at_a_restart_takes_no_session_that_is_good() {
 async fn a_login_with_its_key_replaces_one_that_was_handed_over_without() {
     let (stand, store) = (Stand::new(Kept, Kept).await, MemoryStore::new());
     let key = DpopKey::generate().unwrap();
-    let first = stand.builder(stand.provider());
-    let first = first.initial(stand.seed().with_dpop_key(&key));
-    let first = first.build().unwrap();
-    stand.ok(&first.layer(client())).await;
-    let bound = first.handle().token().await.unwrap();
-    let without = Token::from_refresh_token(bound.refresh_token().unwrap().clone());
+    let first = stand.layer_with_key(&key);
+    let without = without_its_key(&stand, &first).await;
 
     let builder = stand.builder(stand.provider()).initial(without.clone());
     let layer = builder.store(store.clone()).build().unwrap();

@@ -14,7 +14,7 @@ use tower::{Layer, ServiceExt};
 use tower_reauth::{
     Auth, AuthLayer, BoxError, Token,
     layer::AuthLayerBuilder,
-    oauth2::{ClientAuth, OAuth2},
+    oauth2::{ClientAuth, OAuth2, dpop::DpopKey},
     test_util::{ManualClock, ProofNonces, SimOauth},
 };
 
@@ -55,6 +55,13 @@ impl Stand {
 
     pub fn layer(&self) -> AuthLayer<OAuth2> {
         let builder = self.builder(self.provider()).initial(self.seed());
+        builder.build().unwrap()
+    }
+
+    /// A layer that starts from a login and the key that it is bound to.
+    pub fn layer_with_key(&self, key: &DpopKey) -> AuthLayer<OAuth2> {
+        let seed = self.seed().with_dpop_key(key);
+        let builder = self.builder(self.provider()).initial(seed);
         builder.build().unwrap()
     }
 

@@ -7,8 +7,8 @@ use crate::{
     caller::{Outcome, call, send, stream},
     notes::Note,
     server::{End, FOR_EVER, Kind, Refuse, Wire},
-    stand::{Client, DAY, Stand, answered},
-    support::{Script, secs, settle, token},
+    stand::{Client, Stand, answered},
+    support::settle,
 };
 
 /// A call that does not end by itself, in a task of its own: the stream of its messages is left
@@ -123,11 +123,7 @@ async fn a_call_that_is_dropped_while_it_awaits_a_newer_token_leaves_the_exchang
     for refuse in [Refuse::AtOnce, Refuse::AfterOneMessage, Refuse::Gateway] {
         for kind in Kind::ALL {
             let told = format!("{refuse:?} {kind:?}");
-            let script = Script::gated(secs(DAY));
-            let stand = Stand::new(Wire::Plain, refuse, script, |layer| {
-                layer.initial(token(0, secs(DAY)))
-            });
-            let stand = stand.await;
+            let stand = Stand::waiting_for_a_newer(refuse).await;
             let client = stand.client().await;
             let (open, dropped) = endless(&client, kind);
             stand.server.log.wait_refused(1).await;

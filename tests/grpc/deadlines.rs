@@ -74,11 +74,7 @@ async fn a_refused_call_whose_newer_token_is_slow_ends_at_its_deadline() {
     for refuse in [Refuse::AtOnce, Refuse::AfterOneMessage, Refuse::Gateway] {
         for kind in Kind::ALL {
             let told = format!("{refuse:?} {kind:?}");
-            let script = Script::gated(secs(DAY));
-            let stand = Stand::new(Wire::Plain, refuse, script, |layer| {
-                layer.initial(token(0, secs(DAY)))
-            });
-            let stand = stand.await;
+            let stand = Stand::waiting_for_a_newer(refuse).await;
             let client = stand.client().await;
             let late = {
                 let client = client.clone();
@@ -107,12 +103,10 @@ async fn a_token_that_comes_with_the_deadline_comes_too_late() {
     for kind in Kind::ALL {
         for refused in [false, true] {
             let told = format!("{kind:?} {refused}");
-            let script = Script::gated(secs(DAY));
-            let stand = Stand::new(Wire::Plain, Refuse::AtOnce, script, |layer| match refused {
-                true => layer.initial(token(0, secs(DAY))),
-                false => layer,
-            });
-            let stand = stand.await;
+            let stand = match refused {
+                true => Stand::waiting_for_a_newer(Refuse::AtOnce).await,
+                false => Stand::waiting().await,
+            };
             let client = stand.client().await;
             let late = tokio::spawn(send(&client, kind, within(5, &TEXTS)));
             stand.has_begun().await;
@@ -148,11 +142,7 @@ async fn what_is_left_of_a_deadline_is_what_is_sent() {
         assert_eq!(deadline(&stand), secs(8), "{kind:?}");
 
         // … and after a newer one that took three.
-        let script = Script::gated(secs(DAY));
-        let stand = Stand::new(Wire::Plain, Refuse::AtOnce, script, |layer| {
-            layer.initial(token(0, secs(DAY)))
-        });
-        let stand = stand.await;
+        let stand = Stand::waiting_for_a_newer(Refuse::AtOnce).await;
         let client = stand.client().await;
         let waiting = tokio::spawn(async move { send(&client, kind, within(10, &TEXTS)).await });
         stand.has_begun().await;

@@ -37,6 +37,16 @@ impl Stand {
         Self::new(Wire::Plain, Refuse::AtOnce, script, |layer| layer).await
     }
 
+    /// A layer that holds `access-0`, which its server refuses in this way, and whose vendor gives a
+    /// newer one only when it is let.
+    pub(crate) async fn waiting_for_a_newer(refuse: Refuse) -> Self {
+        let script = Script::gated(secs(DAY));
+        Self::new(Wire::Plain, refuse, script, |layer| {
+            layer.initial(token(0, secs(DAY)))
+        })
+        .await
+    }
+
     pub(crate) async fn new(
         wire: Wire,
         refuse: Refuse,
