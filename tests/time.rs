@@ -27,6 +27,19 @@ fn layered(clock: &ManualClock, script: &Script) -> Auth<Api, Script> {
     script.service(clock, &Api::accepting_all())
 }
 
+/// The answer of a vendor that takes its time.
+fn after(
+    clock: &ManualClock,
+    time: Duration,
+    answer: impl Fn(usize) -> Token + Send + Sync + 'static,
+) -> impl Fn(usize) -> Result<Token, ProviderError> + Send + Sync + 'static {
+    let clock = clock.clone();
+    move |number| {
+        clock.advance(time);
+        Ok(answer(number))
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_died_during_a_suspend_is_not_sent() {
     let clock = ManualClock::new();
@@ -190,13 +203,7 @@ async fn a_token_of_unknown_lifetime_is_used_until_a_server_refuses_it() {
 async fn a_token_that_took_most_of_its_life_to_arrive_is_not_exchanged_in_a_loop() {
     let clock = ManualClock::new();
     let script = Script::with_lifetime(secs(100));
-    script.usually({
-        let clock = clock.clone();
-        move |number| {
-            clock.advance(secs(80));
-            Ok(token(number, secs(100)))
-        }
-    });
+    script.usually(after(&clock, secs(80), |number| token(number, secs(100))));
     let service = layered(&clock, &script);
     for _ in 0..100 {
         send(&service).await.unwrap();
@@ -341,13 +348,9 @@ async fn a_hint_that_has_passed_on_arrival_says_nothing() {
 async fn a_hint_counts_from_when_the_request_was_sent() {
     let clock = ManualClock::new();
     let script = Script::with_lifetime(HOUR);
-    script.usually({
-        let clock = clock.clone();
-        move |number| {
-            clock.advance(secs(60));
-            Ok(token(number, HOUR).with_refresh_hint(secs(600)))
-        }
-    });
+    script.usually(after(&clock, secs(60), |number| {
+        token(number, HOUR).with_refresh_hint(secs(600))
+    }));
     let service = layered(&clock, &script);
     send(&service).await.unwrap();
     clock.advance(secs(540));
@@ -360,13 +363,7 @@ async fn a_hint_counts_from_when_the_request_was_sent() {
 async fn tokens_that_always_arrive_dead_are_asked_for_ever_more_seldom() {
     let clock = ManualClock::new();
     let script = Script::with_lifetime(secs(100));
-    script.usually({
-        let clock = clock.clone();
-        move |number| {
-            clock.advance(secs(90));
-            Ok(token(number, secs(100)))
-        }
-    });
+    script.usually(after(&clock, secs(90), |number| token(number, secs(100))));
     let service = layered(&clock, &script);
     let mut pause = Duration::ZERO;
     for _ in 0..8 {

@@ -37,10 +37,7 @@ impl VmwareCspOptions {
         request: &Request,
         sessions: &Sessions,
     ) -> Result<Response<Bytes>, Denial> {
-        let malformed = |complaint: String| {
-            let reply = self.complain(&complaint);
-            Denial::malformed(complaint, reply)
-        };
+        let malformed = |complaint| self.malformed(complaint);
         let form = Form::parse(request.headers(), &request.body).map_err(malformed)?;
         let grant = form.require("grant_type").map_err(malformed)?;
         if grant != "client_credentials" {
@@ -62,15 +59,17 @@ impl VmwareCspOptions {
         Ok(self.granted(&sessions.access_only(), None, sessions))
     }
 
+    pub(super) fn malformed(&self, complaint: String) -> Denial {
+        let reply = self.complain(&complaint);
+        Denial::malformed(complaint, reply)
+    }
+
     pub(super) fn details(
         &self,
         request: &Request,
         sessions: &Sessions,
     ) -> Result<Response<Bytes>, Denial> {
-        let malformed = |complaint: String| {
-            let reply = self.complain(&complaint);
-            Denial::malformed(complaint, reply)
-        };
+        let malformed = |complaint| self.malformed(complaint);
         let body = wire::json_object(request.headers(), &request.body).map_err(malformed)?;
         let token = wire::text(&body, "tokenValue").map_err(malformed)?;
         match sessions.refresh_expiry(token) {

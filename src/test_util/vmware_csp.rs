@@ -185,10 +185,7 @@ impl Vendor for VmwareCspOptions {
     }
 
     fn exchange(&self, request: &Request, sessions: &Sessions) -> Result<Response<Bytes>, Denial> {
-        let malformed = |complaint: String| {
-            let reply = self.complain(&complaint);
-            Denial::malformed(complaint, reply)
-        };
+        let malformed = |complaint| self.malformed(complaint);
         let form = Form::parse(request.headers(), &request.body).map_err(malformed)?;
         let api_token = self.api_token(&form).map_err(malformed)?;
         let dead = |_| Denial::refused(self.error(self.refusal, &dead_message(api_token)));

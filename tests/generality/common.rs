@@ -1,7 +1,7 @@
 //! What is true of every vendor: the first token, the next one before it dies, a refusal that is
 //! recovered, and an end that is told as one.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -13,12 +13,8 @@ use tower_reauth::{BoxError, handle::AuthHandle, replay::Replay};
 
 use crate::stage::{Book, get, until};
 
-/// A vendor, a provider, and how its tokens look.
-pub(crate) struct Case<'a, S> {
-    pub(crate) book: &'a Arc<Book>,
-    pub(crate) url: &'a str,
-    pub(crate) handle: &'a AuthHandle,
-    pub(crate) service: &'a S,
+/// How the tokens of a vendor look, and its answers.
+pub(crate) struct Case {
     pub(crate) lifetime: Duration,
     pub(crate) is_access: fn(&str) -> bool,
     pub(crate) good: fn(&Value) -> bool,
@@ -27,13 +23,18 @@ pub(crate) struct Case<'a, S> {
     pub(crate) renews_early: bool,
 }
 
-pub(crate) async fn check<S, B>(case: Case<'_, S>)
-where
+/// Checks all of it with a `service` that calls the API at `url`, and `handle` that of its session.
+pub(crate) async fn check<S, B>(
+    book: &Book,
+    url: &str,
+    handle: &AuthHandle,
+    service: &S,
+    case: Case,
+) where
     S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = BoxError> + Clone,
     B: Body<Data: Send, Error: std::fmt::Debug>,
 {
-    let Case { book, handle, .. } = &case;
-    let call = async || get(case.service, &format!("{}/api/things", case.url)).await;
+    let call = async || get(service, &format!("{url}/api/things")).await;
     let fine = async |replay: Option<Replay>| {
         let got = call().await.unwrap();
         assert!(

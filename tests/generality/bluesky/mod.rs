@@ -24,18 +24,14 @@ async fn bluesky_is_refreshed_by_its_jwt_recovered_from_a_400_and_refused() {
     let server = vendor::start(&book).await;
     let auth = layer(&server.url, vendor::log_in(&book), &clock);
     let service = auth.layer(peek().layer(client()));
-    check(Case {
-        book: &book,
-        url: &server.url,
-        handle: &auth.handle(),
-        service: &service,
+    let case = Case {
         lifetime: vendor::LIFETIME,
         is_access: |token| token.starts_with("access"),
         good: |body| body["path"] == "/api/things",
         has_refresh_token: true,
         renews_early: true,
-    })
-    .await;
+    };
+    check(&book, &server.url, &auth.handle(), &service, case).await;
 }
 
 #[tokio::test]

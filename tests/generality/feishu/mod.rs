@@ -30,18 +30,14 @@ async fn feishu_is_refreshed_recovered_and_refused_by_a_code_inside_a_200() {
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock);
     let service = auth.layer(peek().layer(client()));
-    check(Case {
-        book: &book,
-        url: &server.url,
-        handle: &auth.handle(),
-        service: &service,
+    let case = Case {
         lifetime: vendor::LIFETIME,
         is_access: |token| token.starts_with("t-"),
         good: |body| body["code"] == 0,
         has_refresh_token: false,
         renews_early: true,
-    })
-    .await;
+    };
+    check(&book, &server.url, &auth.handle(), &service, case).await;
 }
 
 #[tokio::test]

@@ -31,18 +31,14 @@ async fn github_app_signs_for_itself_and_is_refreshed_recovered_and_refused() {
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock, "app-1");
     let service = auth.layer(client());
-    check(Case {
-        book: &book,
-        url: &server.url,
-        handle: &auth.handle(),
-        service: &service,
+    let case = Case {
         lifetime: vendor::LIFETIME,
         is_access: |token| token.starts_with("ghs_"),
         good: |body| body["path"] == "/api/things",
         has_refresh_token: false,
         renews_early: true,
-    })
-    .await;
+    };
+    check(&book, &server.url, &auth.handle(), &service, case).await;
 }
 
 #[tokio::test]

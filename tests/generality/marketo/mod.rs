@@ -27,18 +27,14 @@ async fn marketo_is_asked_by_a_get_recovered_from_a_602_and_refused() {
     let server = vendor::start(&book, false).await;
     let auth = builder(&server, &clock).build().unwrap();
     let service = auth.layer(peek().layer(client()));
-    check(Case {
-        book: &book,
-        url: &server.url,
-        handle: &auth.handle(),
-        service: &service,
+    let case = Case {
         lifetime: vendor::LIFETIME,
         is_access: |token| token.ends_with(":int"),
         good: |body| body["success"] == true,
         has_refresh_token: false,
         renews_early: false,
-    })
-    .await;
+    };
+    check(&book, &server.url, &auth.handle(), &service, case).await;
 }
 
 #[tokio::test]

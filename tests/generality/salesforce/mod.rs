@@ -70,17 +70,20 @@ impl Org {
 async fn salesforce_is_recovered_and_refused_with_no_lifetime_and_an_origin_from_the_token() {
     let org = Org::new().await;
     let auth = org.layer();
-    check(Case {
-        book: &org.book,
-        url: &org.one.url,
-        handle: &auth.handle(),
-        service: &auth.layer(client()),
+    let case = Case {
         lifetime: std::time::Duration::from_secs(400 * 86_400),
         is_access: |token| token.starts_with("00D!"),
         good: |body| body["path"] == "/api/things",
         has_refresh_token: true,
         renews_early: false,
-    })
+    };
+    check(
+        &org.book,
+        &org.one.url,
+        &auth.handle(),
+        &auth.layer(client()),
+        case,
+    )
     .await;
 }
 

@@ -28,18 +28,14 @@ async fn slack_is_refreshed_recovered_and_refused_although_all_of_it_is_a_200() 
     let server = vendor::start(&book).await;
     let auth = layer(&server, &clock, "s3cr3t&").build().unwrap();
     let service = auth.layer(peek().layer(client()));
-    check(Case {
-        book: &book,
-        url: &server.url,
-        handle: &auth.handle(),
-        service: &service,
+    let case = Case {
         lifetime: vendor::LIFETIME,
         is_access: |token| token.starts_with("xoxe.xoxb-"),
         good: |body| body["ok"] == true,
         has_refresh_token: true,
         renews_early: true,
-    })
-    .await;
+    };
+    check(&book, &server.url, &auth.handle(), &service, case).await;
 }
 
 #[tokio::test]
