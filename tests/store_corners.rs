@@ -144,32 +144,6 @@ async fn store_an_intent_is_our_own_also_after_a_later_one_was_taken_back() {
     assert!(took < secs(3), "{took:?}");
 }
 
-/// A revocation waits for the lease; a login comes at a third replica.
-#[tokio::test]
-async fn store_a_login_elsewhere_while_a_revocation_waits_for_the_lease_is_not_revoked() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    one.token().await.unwrap();
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
-    other.token().await.unwrap();
-    let third = Replica::new(&vendor, &store.another(), &clock, None);
-    third.token().await.unwrap();
-    vendor.next(Act::HoldReply);
-    other.refreshing().await;
-    let revoking = one.revoking().await;
-    pass(&clock, secs(1)).await;
-    let login = vendor.log_in_with_a_pair();
-    third.layer.handle().replace(login).await.unwrap();
-    vendor.open(1);
-    pass(&clock, secs(5)).await;
-    let error = revoking.await.unwrap().unwrap_err();
-    assert!(
-        error.to_string().contains("a login took the place"),
-        "{error}"
-    );
-    assert!(vendor.revoked().is_empty(), "{:?}", vendor.revoked());
-}
-
 /// A pause that a process with a clock hours ahead noted.
 #[tokio::test]
 async fn store_a_pause_noted_by_a_clock_that_is_hours_ahead_holds_nobody_up_for_hours() {
