@@ -20,6 +20,31 @@ use support::{Api, a_few_turns, secs, send, settle};
 use tower::Layer;
 use tower_reauth::{Error, Token, clock::Clock, provider::LostReply, test_util::ManualClock};
 
+/// A replica whose exchange is under way, and whose vendor answers when it is let.
+async fn held_up(rule: LostReply) -> (ManualClock, Vendor, Shelf, Replica) {
+    let (clock, vendor, store, seed) = stage_by(rule);
+    vendor.next(Act::HoldReply);
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.refreshing().await;
+    (clock, vendor, store, replica)
+}
+
+/// A replica that has a token.
+async fn at_work(rule: LostReply) -> (ManualClock, Vendor, Shelf, Replica) {
+    let (clock, vendor, store, seed) = stage_by(rule);
+    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
+    replica.token().await.unwrap();
+    (clock, vendor, store, replica)
+}
+
+/// A replica with the token of a login, and another one that knows of nothing.
+fn two(rule: LostReply) -> (ManualClock, Vendor, Shelf, [Replica; 2]) {
+    let (clock, vendor, store, seed) = stage_by(rule);
+    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
+    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    (clock, vendor, store, [one, other])
+}
+
 #[tokio::test]
 async fn store_a_restart_goes_on_from_the_record_and_not_from_the_seed() {
     let (clock, vendor, store, seed) = stage();
@@ -102,10 +127,7 @@ async fn store_many_replicas_make_one_exchange_for_each_lifetime() {
 
 #[tokio::test]
 async fn store_a_token_is_saved_before_anybody_gets_it() {
-    let (clock, vendor, store, seed) = stage();
-    vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.refreshing().await;
+    let (_, vendor, store, replica) = held_up(LostReply::LastResort).await;
     store.hold(true);
     vendor.open(1);
     settle().await;
@@ -122,10 +144,7 @@ async fn store_a_token_is_saved_before_anybody_gets_it() {
 
 #[tokio::test]
 async fn store_a_token_that_could_not_be_saved_is_used_and_the_save_tried_until_it_lands() {
-    let (clock, vendor, store, seed) = stage();
-    vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.refreshing().await;
+    let (clock, vendor, store, replica) = held_up(LostReply::LastResort).await;
     store.fail_writes(5);
     let tries = store.tries();
     vendor.open(1);
@@ -149,10 +168,7 @@ async fn store_a_token_that_could_not_be_saved_is_used_and_the_save_tried_until_
 
 #[tokio::test]
 async fn store_what_is_not_saved_yet_is_reported_until_it_is() {
-    let (clock, vendor, store, seed) = stage();
-    vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.refreshing().await;
+    let (clock, vendor, store, replica) = held_up(LostReply::LastResort).await;
     store.fail_writes(4);
     let handle = replica.layer.handle();
     assert!(!handle.status().unsaved);
@@ -174,10 +190,7 @@ async fn store_what_is_not_saved_yet_is_reported_until_it_is() {
 
 #[tokio::test]
 async fn store_shutdown_waits_until_what_is_unsaved_has_landed() {
-    let (clock, vendor, store, seed) = stage();
-    vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.refreshing().await;
+    let (clock, vendor, store, replica) = held_up(LostReply::LastResort).await;
     store.fail_writes(4);
     vendor.open(1);
     let handle = replica.layer.handle();
@@ -188,10 +201,7 @@ async fn store_shutdown_waits_until_what_is_unsaved_has_landed() {
 
 #[tokio::test]
 async fn store_a_save_that_landed_without_a_word_is_not_taken_for_somebody_elses() {
-    let (clock, vendor, store, seed) = stage();
-    vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.refreshing().await;
+    let (clock, vendor, store, replica) = held_up(LostReply::LastResort).await;
     store.lose_acks(1);
     vendor.open(1);
     pass(&clock, secs(5)).await;
@@ -223,9 +233,7 @@ async fn store_an_intent_is_written_before_the_token_is_spent() {
 
 #[tokio::test]
 async fn store_an_intent_that_cannot_be_written_spends_nothing() {
-    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (clock, vendor, store, replica) = at_work(LostReply::Never).await;
     clock.advance(LIFETIME);
     for lost in [false, true] {
         match lost {
@@ -247,9 +255,7 @@ async fn store_an_intent_that_cannot_be_written_spends_nothing() {
 
 #[tokio::test]
 async fn store_an_intent_that_spent_nothing_is_held_against_nobody_before_it_is_taken_back() {
-    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (clock, _, store, replica) = at_work(LostReply::Never).await;
     clock.advance(LIFETIME);
     store.lose_an_ack_and_fail(1);
     assert!(
@@ -271,9 +277,7 @@ async fn store_an_intent_that_spent_nothing_is_held_against_nobody_before_it_is_
 
 #[tokio::test]
 async fn store_an_intent_that_spent_nothing_is_remembered_over_another_that_did_not_arrive() {
-    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (clock, _, store, replica) = at_work(LostReply::Never).await;
     clock.advance(LIFETIME);
     // The first one lands. It cannot be taken back, and the next does not arrive.
     store.lose_an_ack_and_fail(2);
@@ -308,9 +312,7 @@ async fn store_a_session_whose_last_handle_is_gone_saves_what_it_got_all_the_sam
 
 #[tokio::test]
 async fn store_an_intent_is_taken_back_where_nothing_was_sent() {
-    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, store, [one, other]) = two(LostReply::Never);
     one.token().await.unwrap();
     clock.advance(LIFETIME);
     vendor.next(Act::Unsent);
@@ -325,9 +327,7 @@ async fn store_an_intent_is_taken_back_where_nothing_was_sent() {
 
 #[tokio::test]
 async fn store_a_store_that_takes_too_long_for_the_intent_spends_nothing() {
-    let (clock, vendor, store, seed) = stage();
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (clock, vendor, store, replica) = at_work(LostReply::LastResort).await;
     clock.advance(LIFETIME);
     store.hold(true);
     replica.refreshing().await;
@@ -398,9 +398,7 @@ async fn store_an_intent_of_a_clock_that_was_hours_ahead_is_over_in_minutes() {
 
 #[tokio::test]
 async fn store_a_last_resort_waits_for_as_long_as_the_access_token_is_good() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, _, [one, other]) = two(LostReply::LastResort);
     one.token().await.unwrap();
     vendor.next(Act::LoseReply);
     assert!(one.refresh().await.unwrap_err().is_unknown_outcome());
@@ -422,9 +420,7 @@ async fn store_a_last_resort_waits_for_as_long_as_the_access_token_is_good() {
 
 #[tokio::test]
 async fn store_a_winner_that_was_paused_past_its_lease_still_lands_its_token() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, store, [one, other]) = two(LostReply::LastResort);
     vendor.next(Act::HoldReply);
     one.refreshing().await;
     // Its process is stopped: no heartbeat. The lease and the intent run out; the other one tries,
@@ -451,9 +447,7 @@ async fn store_a_winner_that_was_paused_past_its_lease_still_lands_its_token() {
 
 #[tokio::test]
 async fn store_a_lease_is_made_to_last_for_as_long_as_the_exchange_takes() {
-    let (clock, vendor, store, seed) = stage_by(LostReply::Harmless);
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, _, [one, other]) = two(LostReply::Harmless);
     vendor.next(Act::HoldReply);
     one.refreshing().await;
     other.refreshing().await;
@@ -468,9 +462,7 @@ async fn store_a_lease_is_made_to_last_for_as_long_as_the_exchange_takes() {
 
 #[tokio::test]
 async fn store_waiting_for_a_lease_is_no_exchange_time() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, _, [one, other]) = two(LostReply::LastResort);
     one.token().await.unwrap();
     clock.advance(LIFETIME);
     vendor.next(Act::HoldUnsent);
@@ -581,9 +573,7 @@ async fn store_a_credential_that_does_not_rotate_goes_on_without_the_store() {
 
 #[tokio::test]
 async fn store_without_the_store_a_good_token_is_used_and_then_nothing_is_spent() {
-    let (clock, vendor, store, seed) = stage();
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (clock, vendor, store, replica) = at_work(LostReply::LastResort).await;
     store.cut(true);
     for minute in 0..120 {
         match replica.token().await {
@@ -604,10 +594,7 @@ async fn store_without_the_store_a_good_token_is_used_and_then_nothing_is_spent(
 
 #[tokio::test]
 async fn store_the_holder_of_the_newest_token_goes_on_in_memory_and_saves_the_last() {
-    let (clock, vendor, store, seed) = stage();
-    vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.refreshing().await;
+    let (clock, vendor, store, replica) = held_up(LostReply::LastResort).await;
     store.cut(true);
     vendor.open(1);
     settle().await;
@@ -626,10 +613,7 @@ async fn store_the_holder_of_the_newest_token_goes_on_in_memory_and_saves_the_la
 
 #[tokio::test]
 async fn store_a_reply_lost_in_memory_is_saved_as_an_open_intent() {
-    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
-    vendor.next(Act::HoldReply);
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.refreshing().await;
+    let (clock, vendor, store, replica) = held_up(LostReply::Never).await;
     store.cut(true);
     vendor.open(1);
     settle().await;
@@ -647,9 +631,7 @@ async fn store_a_reply_lost_in_memory_is_saved_as_an_open_intent() {
 
 #[tokio::test]
 async fn store_a_new_login_is_written_through_and_begins_a_lineage() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, store, [one, other]) = two(LostReply::LastResort);
     one.token().await.unwrap();
     other.token().await.unwrap();
     let before = store.record().await.unwrap().version();
@@ -669,9 +651,7 @@ async fn store_a_new_login_is_written_through_and_begins_a_lineage() {
 
 #[tokio::test]
 async fn store_a_new_login_that_cannot_be_written_is_refused_and_the_session_goes_on() {
-    let (clock, vendor, store, seed) = stage();
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (_, vendor, store, replica) = at_work(LostReply::LastResort).await;
     store.cut(true);
     let error = replica
         .layer
@@ -685,9 +665,7 @@ async fn store_a_new_login_that_cannot_be_written_is_refused_and_the_session_goe
 
 #[tokio::test]
 async fn store_an_exchange_of_an_older_login_does_not_land_on_a_newer_one() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (_, vendor, store, [one, other]) = two(LostReply::LastResort);
     vendor.next(Act::HoldReply);
     one.refreshing().await;
     other.layer.handle().replace(vendor.log_in()).await.unwrap();
@@ -747,9 +725,7 @@ async fn store_a_refusal_for_good_is_shared_and_ended_by_a_login_elsewhere() {
 
 #[tokio::test]
 async fn store_a_lost_reply_that_needs_a_login_is_ended_by_a_login_elsewhere() {
-    let (clock, vendor, store, seed) = stage_by(LostReply::Never);
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, _, [one, other]) = two(LostReply::Never);
     one.token().await.unwrap();
     clock.advance(LIFETIME);
     vendor.next(Act::LoseReply);
@@ -789,9 +765,7 @@ async fn store_a_process_that_knows_nothing_does_not_begin_without_the_store() {
 
 #[tokio::test]
 async fn store_a_store_that_never_answers_holds_nobody_up_for_long() {
-    let (clock, vendor, store, seed) = stage();
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (clock, vendor, store, replica) = at_work(LostReply::LastResort).await;
     clock.advance(LIFETIME);
     store.hold(true);
     let handle = replica.layer.handle();
@@ -827,9 +801,7 @@ async fn store_a_refused_credential_that_does_not_rotate_is_probed_by_one_replic
 
 #[tokio::test]
 async fn store_a_pause_that_the_vendor_asks_for_is_shared() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (clock, vendor, _, [one, other]) = two(LostReply::LastResort);
     vendor.next(Act::Throttle(secs(300)));
     assert!(one.token().await.unwrap_err().is_throttled());
     clock.advance(secs(100));
@@ -844,9 +816,7 @@ async fn store_a_pause_that_the_vendor_asks_for_is_shared() {
 
 #[tokio::test]
 async fn store_a_wrong_setting_is_not_shared() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (_, vendor, _, [one, other]) = two(LostReply::LastResort);
     vendor.next(Act::Misconfigure);
     assert!(one.token().await.unwrap_err().is_misconfigured());
     assert_eq!(other.token().await.unwrap(), access(1, 1));
@@ -866,9 +836,7 @@ async fn store_what_a_broken_reply_held_is_saved() {
 
 #[tokio::test]
 async fn store_a_refused_token_is_followed_by_what_another_replica_has_already() {
-    let (clock, vendor, store, seed) = stage();
-    let one = Replica::new(&vendor, &store, &clock, Some(&seed));
-    let other = Replica::new(&vendor, &store.another(), &clock, None);
+    let (_, vendor, _, [one, other]) = two(LostReply::LastResort);
     one.token().await.unwrap();
     other.token().await.unwrap();
     one.refresh().await.unwrap();
@@ -943,9 +911,7 @@ async fn store_one_replica_keeps_an_idle_session_alive() {
 
 #[tokio::test]
 async fn store_no_debug_output_of_a_layer_with_a_store_shows_a_token() {
-    let (clock, vendor, store, seed) = stage();
-    let replica = Replica::new(&vendor, &store, &clock, Some(&seed));
-    replica.token().await.unwrap();
+    let (_, _, store, replica) = at_work(LostReply::LastResort).await;
     let record = store.record().await.unwrap();
     for shown in [format!("{:?}", replica.layer), format!("{record:?}")] {
         assert!(
