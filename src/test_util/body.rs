@@ -1,3 +1,5 @@
+//! The bodies of simulators' replies, honest or not.
+
 use std::{
     pin::Pin,
     sync::Arc,

@@ -1,3 +1,5 @@
+//! Who holds which token, as an issuer sees it.
+
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,

@@ -1,3 +1,5 @@
+//! The settings that all simulators have.
+
 use std::{io, sync::Arc, time::Duration};
 
 use super::{

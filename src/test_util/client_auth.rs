@@ -1,3 +1,5 @@
+//! A client and its secret, as a token endpoint is told of them.
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};

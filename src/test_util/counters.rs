@@ -1,3 +1,5 @@
+//! What a simulator has seen so far.
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a simulator has seen so far.

@@ -1,3 +1,5 @@
+//! The simulator of VMware's CSP: passcodes, service accounts, and when an API token expires.
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::json;

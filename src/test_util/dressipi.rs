@@ -1,3 +1,5 @@
+//! The simulator of Dressipi. Its shoppers are in `shopper.rs`.
+
 use std::{fmt, io, ops::Deref};
 
 use bytes::Bytes;

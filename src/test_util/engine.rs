@@ -1,3 +1,5 @@
+//! What answers the requests of a simulator, whichever vendor it stands for.
+
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},

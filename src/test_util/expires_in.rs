@@ -1,3 +1,5 @@
+//! The ways to write `expires_in`.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! What goes wrong with a token request, and when. What it does to a reply is in `spoiling.rs`.
+
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},

@@ -1,3 +1,5 @@
+//! The simulator of Immersve. Its wallets are in `wallet.rs`.
+
 use std::{io, ops::Deref, time::Duration};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! What Immersve says when it says no.
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::json;

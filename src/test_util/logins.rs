@@ -1,3 +1,5 @@
+//! Sessions that begin with a login.
+
 use super::sessions::{Seed, Sessions};
 
 // === impl Sessions: logins ===

@@ -1,3 +1,5 @@
+//! A clock that moves only when a test moves it.
+
 use std::{
     collections::HashMap,
     fmt,

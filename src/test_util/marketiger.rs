@@ -1,3 +1,5 @@
+//! The simulator of Marketiger3D.
+
 use std::{fmt, io, ops::Deref};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! The simulator of a plain OAuth 2.0 server.
+
 use std::{io, ops::Deref, sync::Arc, time::Duration};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Things that are good for one use.
+
 use std::{
     collections::{HashMap, HashSet},
     fmt,

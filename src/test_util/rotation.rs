@@ -1,3 +1,5 @@
+//! When an exchange spends the refresh token.
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},

@@ -1,3 +1,5 @@
+//! A socket on loopback, and connections that may end badly.
+
 use std::{
     convert::Infallible,
     error::Error,

@@ -1,3 +1,5 @@
+//! The sessions of a simulator. How their tokens look is in `policy.rs`.
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

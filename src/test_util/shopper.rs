@@ -1,3 +1,5 @@
+//! The simulator of Dressipi: shoppers who log in with a code.
+
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

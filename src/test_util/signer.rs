@@ -1,3 +1,5 @@
+//! The JWTs of a simulator.
+
 use std::{fmt, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};

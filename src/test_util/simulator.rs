@@ -1,3 +1,5 @@
+//! What all simulated vendors have in common.
+
 use std::{fmt, io, sync::Arc};
 
 use super::{

@@ -1,3 +1,5 @@
+//! What differs between the simulators.
+
 use std::fmt;
 
 use bytes::Bytes;

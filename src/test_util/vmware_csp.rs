@@ -1,3 +1,5 @@
+//! The simulator of VMware's CSP. Its other ways to a token are in `csp_accounts.rs`.
+
 use std::{io, ops::Deref};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! The simulator of Immersve: wallets that sign a message.
+
 use std::fmt::Write;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Forms, JSON and headers, read strictly.
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,

@@ -1,3 +1,5 @@
+//! The contract of a store, as a suite to run.
+
 mod rule;
 mod writers;
 

@@ -1,3 +1,5 @@
+//! What a store must do, and what it does instead.
+
 use std::{error::Error, fmt};
 
 use crate::store::StoreError;

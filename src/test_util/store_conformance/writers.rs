@@ -1,3 +1,5 @@
+//! Many writers at once, none of whose writes is lost.
+
 use std::sync::Arc;
 
 use super::{Nonconformity, Suite, new_key, now, rule::Rule};
