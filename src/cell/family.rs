@@ -171,7 +171,7 @@ impl Family {
     /// Obtains and publishes, with a login where nothing else helps. If this future is dropped, the
     /// ticket ends the flight.
     pub(super) async fn fly(&self, mut ticket: Ticket, id: &SessionId) {
-        let obtained = match ticket.refused_already() {
+        let obtained = match ticket.told() {
             Some(refused) => Err(refused),
             None => self.obtain(&mut ticket, id).await,
         };

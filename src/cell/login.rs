@@ -64,11 +64,11 @@ impl Family {
 
 impl Ticket {
     /// Why the vendor need not be asked: there is no refresh token that it would take.
-    pub(super) fn refused_already(&self) -> Option<ProviderError> {
+    pub(super) fn told(&self) -> Option<ProviderError> {
         let now = self.cell.now();
         let state = self.cell.lock();
         let rules = self.cell.rules();
-        state.ledger.refused_already(&self.ask, rules, now)
+        state.ledger.told(&self.ask, rules, now)
     }
 
     /// Goes on as a login, if there is one and somebody wants it; else gives the failure that this is.

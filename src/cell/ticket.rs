@@ -21,7 +21,7 @@ pub(crate) struct Ticket {
     tries: u32,
     landed: bool,
     /// Observers were told that it begins.
-    told: bool,
+    announced: bool,
     /// It asks for the end of the session, not for a token.
     revokes: bool,
 }
@@ -37,7 +37,7 @@ impl Ticket {
             ask,
             tries: 0,
             landed: false,
-            told: false,
+            announced: false,
             revokes: false,
         }
     }
@@ -135,8 +135,8 @@ impl Ticket {
     }
 
     fn tell_that_it_begins(&mut self) {
-        if !self.told && !self.revokes {
-            self.told = true;
+        if !self.announced && !self.revokes {
+            self.announced = true;
             let reason = self.ask.reason;
             self.cell.observers.tell(Event::ExchangeStarted { reason });
         }
@@ -195,7 +195,7 @@ impl Ticket {
     }
 
     fn tell_that_it_ended(&self, landed_as: Outcome, ending: &Ending, waiting: usize, now: Moment) {
-        if !self.told {
+        if !self.announced {
             return;
         }
         let (outcome, error) = match ending {

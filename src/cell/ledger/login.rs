@@ -40,7 +40,7 @@ impl Ledger {
 
     /// What is known before the vendor is asked: that there is no refresh token that it would take.
     /// With a store, it is the one to know.
-    pub(in crate::cell) fn refused_already(
+    pub(in crate::cell) fn told(
         &self,
         ask: &Ask,
         rules: Rules,
