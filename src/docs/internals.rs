@@ -75,6 +75,11 @@
 //! `store/stored/login.rs` sees that processes which share a store make one among them. What a vendor
 //! is told is in its adapter's `login.rs`.
 //!
+//! *Which file has the method of a type that has many?* Of a `Token`: what it says is in `token/mod.rs`, how
+//! it is made in `making.rs`, its key in `bound.rs`, what a store keeps of it in `kept.rs`. Of an `Error`:
+//! what it means is in `error.rs`, how it is made and shown in the two files beside it. Of a `Cell` and a
+//! `Session`: the essay in `cell/mod.rs` ends with a list.
+//!
 //! *Which file may read the clock?* `clock/system.rs`. Everything else takes a `Moment`; clippy's
 //! `disallowed_methods` refuses the rest.
 //!
