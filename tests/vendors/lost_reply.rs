@@ -153,22 +153,23 @@ async fn where_nothing_rotates_a_lost_reply_is_asked_for_again_after_a_growing_p
     }
 }
 
+/// How many token requests came, and how often the vendor rotated.
+fn asked_and_rotated(site: &Site) -> (u64, u64) {
+    let counters = site.counters();
+    (counters.token_requests, counters.rotations)
+}
+
 #[tokio::test]
 async fn a_reply_that_breaks_off_behind_its_tokens_costs_nothing() {
     for kind in ROTATING {
         let site = Stand::on_a_line(kind).await.open();
-        let line = site.line.as_ref().unwrap();
+        let line = site.line();
         site.expire();
         line.cut_next(|body| body.len() - 1);
         site.serves(8).await;
         site.expire();
         site.serves(8).await;
-        let counters = site.counters();
-        assert_eq!(
-            (counters.token_requests, counters.rotations),
-            (2, 2),
-            "{kind:?}"
-        );
+        assert_eq!(asked_and_rotated(&site), (2, 2), "{kind:?}");
         site.was_healthy();
     }
 }
@@ -177,7 +178,7 @@ async fn a_reply_that_breaks_off_behind_its_tokens_costs_nothing() {
 async fn a_new_refresh_token_that_arrived_is_kept_whatever_else_is_missing() {
     for kind in ROTATING {
         let site = Stand::on_a_line(kind).await.open();
-        let line = site.line.as_ref().unwrap();
+        let line = site.line();
         site.expire();
         line.cut_next(behind(refresh_member(kind)));
         let first = site.burst(8).await;
@@ -201,19 +202,14 @@ async fn a_new_refresh_token_that_arrived_is_kept_whatever_else_is_missing() {
 async fn a_new_refresh_token_beside_an_unusable_access_token_is_kept() {
     for kind in ROTATING {
         let site = Stand::on_a_line(kind).await.open();
-        let line = site.line.as_ref().unwrap();
+        let line = site.line();
         site.expire();
         // The header of a JWT, with a line break in it.
         line.rewrite_next(|body| body.replacen("eyJ", r"ey\r\nx: canary", 1));
         assert_eq!(site.all_fail().await, UnknownOutcome, "{kind:?}");
         site.clock.advance(2 * SECOND);
         site.serves(8).await;
-        let counters = site.counters();
-        assert_eq!(
-            (counters.token_requests, counters.rotations),
-            (2, 2),
-            "{kind:?}"
-        );
+        assert_eq!(asked_and_rotated(&site), (2, 2), "{kind:?}");
         site.was_healthy();
     }
 }
@@ -260,7 +256,7 @@ async fn an_access_token_from_half_a_reply_says_nothing_about_the_old_refresh_to
     for kind in [Kind::Dressipi, Kind::OauthSession] {
         for rest in [r#","refr"#, r#","refresh_token":1}"#] {
             let site = Stand::on_a_line(kind).await.open();
-            let line = site.line.as_ref().unwrap();
+            let line = site.line();
             site.expire();
             line.rewrite_next(move |body| {
                 let reply: serde_json::Value = serde_json::from_str(&body).unwrap();

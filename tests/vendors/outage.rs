@@ -14,7 +14,7 @@ fn unwell() -> Fault {
 async fn an_outage_is_survived_on_a_good_token_told_on_a_dead_one_and_over_when_it_is_over() {
     for kind in ALL {
         let site = Stand::on_a_line(kind).await.open();
-        let line = site.line.as_ref().unwrap();
+        let line = site.line();
         site.serves(1).await;
         let before = site.counters();
         line.down().await;
@@ -112,7 +112,7 @@ async fn an_unwell_vendor_does_not_cost_a_session_however_long_it_takes() {
 #[tokio::test]
 async fn an_idle_session_sits_out_an_outage_while_its_refresh_token_lives() {
     let site = Stand::on_a_line(Kind::Marketiger).await.open();
-    let line = site.line.as_ref().unwrap();
+    let line = site.line();
     site.handle().start().unwrap();
     line.down().await;
     for minute in 0..11 * 60 {

@@ -111,6 +111,11 @@ impl Site {
         stand.open_with(|builder| builder.token_client(impatient()))
     }
 
+    /// The line that its token requests go over.
+    pub(crate) fn line(&self) -> &Line {
+        self.line.as_ref().expect("it was put on one")
+    }
+
     pub(crate) fn handle(&self) -> AuthHandle {
         self.auth.handle()
     }
