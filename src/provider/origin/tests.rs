@@ -86,14 +86,14 @@ fn what_comes_with_a_token_is_numbered_behind_what_is_declared() {
     assert_eq!(two.number(), 3);
     assert!(!origins.is_declared(two));
     for index in [
-        OriginIndex(0),
-        OriginIndex(1),
+        OriginIndex::of_number(0),
+        OriginIndex::of_number(1),
         OriginIndex::PEER,
         OriginIndex::peer(9_999),
     ] {
         assert!(origins.is_declared(index), "{index:?}");
     }
-    assert!(!origins.is_declared(origins.behind(OriginIndex(u16::MAX - 1))));
+    assert!(!origins.is_declared(origins.behind(OriginIndex::of_number(u16::MAX - 1))));
 }
 
 #[test]
