@@ -51,6 +51,7 @@ mod origin;
 mod placement;
 mod profile;
 mod proof;
+mod refusal;
 mod reply;
 
 use std::future::Future;
@@ -69,7 +70,8 @@ pub use self::{
     login::Login,
     origin::{Origin, Origins},
     placement::Placement,
-    profile::{LostReply, Profile, Refusal, Rotation},
+    profile::{LostReply, Profile, Rotation},
+    refusal::Refusal,
     reply::TokenReply,
 };
 pub(crate) use self::{
