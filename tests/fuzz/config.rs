@@ -72,7 +72,7 @@ pub(super) fn toml(input: &[u8]) {
     }
 }
 
-/// A duration, and a list of addresses, one on each line.
+/// A duration, and a few addresses, one on each line.
 pub(super) fn forms(input: &[u8]) {
     let (duration, rest) = split_line(input);
     let limit = beside(|| serde_json::json!({ "timeout": duration }).to_string());
@@ -82,7 +82,8 @@ pub(super) fn forms(input: &[u8]) {
     let Ok(rest) = str::from_utf8(rest) else {
         return;
     };
-    for line in rest.lines() {
+    // Each is read, and found wrong, on its own: what a hundred of them cost is no claim about one.
+    for line in rest.lines().take(16) {
         let _ = Endpoint::base(line).uri("/token");
         let uri = Endpoint::whole(line).uri("");
         let origins = Origins::from([line]);
