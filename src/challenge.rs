@@ -4,7 +4,7 @@
 //! the status refuses, where HTTP/2 may carry gRPC, and where the
 //! [profile](crate::provider::Refusal::or_when) asks for it. [`Refused`] says it from within.
 
-use http::{Extensions, HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
 use http_auth::{ChallengeRef, parser::ChallengeParser};
 
 use crate::{
@@ -42,29 +42,34 @@ pub struct Refused;
 /// Whether `response` says that the token is not good.
 #[inline]
 pub(crate) fn refuses<B>(response: &Response<B>, refusal: &Refusal) -> bool {
-    // Nearly every response has nothing on it that could say so.
-    let is_plain = !grpc::may_be_in(response.version())
-        && refusal.passes(response.status())
-        && response.extensions().is_empty();
-    !is_plain && refuses_by_its_head(response, refusal)
+    let passes = passes_by_its_head(response, refusal);
+    // A client may leave something on each response, such as where it came from.
+    !(passes && response.extensions().is_empty()) && refuses_looked_at(response, passes, refusal)
 }
 
-/// The same for a response of any kind.
+/// Whether version and status tell that the head does not refuse the token. They do of nearly every
+/// response that does not.
+#[inline]
+fn passes_by_its_head<B>(response: &Response<B>, refusal: &Refusal) -> bool {
+    !grpc::may_be_in(response.version()) && refusal.passes(response.status())
+}
+
 #[inline(never)]
-fn refuses_by_its_head<B>(response: &Response<B>, refusal: &Refusal) -> bool {
+fn refuses_looked_at<B>(response: &Response<B>, passes: bool, refusal: &Refusal) -> bool {
     if refusal.is_never() {
         return false;
     }
+    (!passes && refuses_by_its_head(response, refusal))
+        || response.extensions().get::<Refused>().is_some()
+}
+
+fn refuses_by_its_head<B>(response: &Response<B>, refusal: &Refusal) -> bool {
     let (status, headers) = (response.status(), response.headers());
     let by_rule = match grpc::head(response) {
         Head::Ended { unauthenticated } => unauthenticated,
         Head::Foreign => refusal.has_status(status) && !lacks_scope_only(headers),
     };
-    by_rule || refusal.is_when(status, headers) || is_marked(response.extensions())
-}
-
-fn is_marked(extensions: &Extensions) -> bool {
-    extensions.get::<Refused>().is_some()
+    by_rule || refusal.is_when(status, headers)
 }
 
 /// Whether `response`, which does not refuse the token, speaks for it. A failure and a limit may come

@@ -40,10 +40,11 @@ where
 }
 
 #[pin_project(project = StateProj)]
-// A tag of its own: one that hides in a field is more work to read, for each request.
+// A tag of its own: one that hides in a field is more work to read, for each request. The fields stay
+// in this order then.
 #[repr(u8)]
 enum State<F, R, S, B> {
-    /// Nothing was sent; awaits nothing.
+    /// Awaits nothing: nothing was sent, or the future is between two sendings, or at its end.
     Failed { error: Option<BoxError> },
     /// Sent; awaits a response. It may refuse the token, where one was sent.
     AwaitResponse {
@@ -130,7 +131,7 @@ where
             StateProj::AwaitToken { outcome } => outcome.as_mut().poll(cx),
             StateProj::AwaitResponse { response, sent } => {
                 let mut polled = response.poll(cx);
-                let refused = match is_refused(&mut polled, sent) {
+                let refused = match take_verdict(&mut polled, sent) {
                     true => sent.take(),
                     false => None,
                 };
@@ -151,7 +152,7 @@ where
 /// Whether the response that has come, if one has, refuses what was `sent`. Otherwise takes note, and
 /// lets that go: a body need not be kept once its answer is there.
 #[inline]
-fn is_refused<S, B, E, ResBody: 'static>(
+fn take_verdict<S, B, E, ResBody: 'static>(
     polled: &mut Poll<Result<Response<ResBody>, E>>,
     sent: &mut Option<(Sent, Chance<S, B>)>,
 ) -> bool {
@@ -191,7 +192,9 @@ where
     state.set(State::Failed { error: None });
     let mut outcome: Outcome<_> = Box::pin(recover(sent, refused, second));
     let polled = outcome.as_mut().poll(cx);
-    state.set(State::AwaitToken { outcome });
+    if polled.is_pending() {
+        state.set(State::AwaitToken { outcome });
+    }
     polled
 }
 

@@ -132,6 +132,7 @@ impl<S, P> Auth<S, P> {
             let (sent, second) = put(&self.core, &self.inner, simple, &mut request, origin);
             return ResponseFuture::sent(self.inner.call(request), sent, second);
         }
+        drop(simple);
         let (uri, policy) = (request.uri(), &self.core.settings.admission);
         match attach::undeclared(policy, || attach::not_declared(uri)) {
             Admission::Refused(error) => self.unserved(error, &request),
@@ -173,6 +174,7 @@ impl<S, P> Auth<S, P> {
 
 /// Puts a token on a `request` to `origin`. Gives what the response is judged by, and the means to send
 /// the request to `inner` again.
+// Always: see `attach::admit_plain`.
 #[inline(always)]
 fn put<S: Clone, B: 'static>(
     core: &Core,

@@ -39,7 +39,7 @@ impl Session {
         &self.id
     }
 
-    /// The profile, by the way that requests take anyway.
+    /// The profile: out of the cell, which a request reads anyway, and not out of the family.
     #[inline]
     pub(crate) fn profile(&self) -> &Profile {
         &self.cell.profile

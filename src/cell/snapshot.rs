@@ -15,7 +15,7 @@ use crate::{
 pub struct Generation(u64);
 
 /// A token as it was presented to an origin: its generation and the origin, in one word. It is what a
-/// server's verdict is about.
+/// server's verdict is about. There is room for 2^48 generations: one each microsecond, for nine years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Presented(u64);
 
@@ -131,5 +131,24 @@ impl fmt::Debug for Snapshot {
             .field("plan", &self.plan)
             .field("attention", &self.attention)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_presented_is_told_apart_by_generation_and_by_origin() {
+        let generations = [0, 1, 2, (1 << 48) - 1].map(Generation::new);
+        let origins = [0, 1, u16::MAX - 1, u16::MAX].map(OriginIndex::of_number);
+        let all = generations.map(|generation| origins.map(|origin| (generation, origin)));
+        for (generation, origin) in all.into_iter().flatten() {
+            let presented = Presented::new(generation, origin);
+            assert_eq!(
+                (presented.generation(), presented.origin()),
+                (generation, origin)
+            );
+        }
     }
 }

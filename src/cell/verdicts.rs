@@ -109,6 +109,7 @@ mod tests {
             assert!(is_worth_one_after(1));
         }
     }
+
     #[test]
     fn the_pause_of_an_origin_that_got_the_same_token_again_counts_from_then() {
         let clock = ManualClock::new();

@@ -4,7 +4,7 @@
 //!
 //! Nearly every request finds one. It costs a comparison of its origin, two readings of coarse clocks,
 //! one load of an `ArcSwap`, and the insertion of headers that are ready; on the way back a look at the
-//! response's version and status. It takes no lock and allocates nothing. The README has the
+//! response's version and status, and one into its extensions where it has any. It takes no lock and allocates nothing. The README has the
 //! figures, beside those of a static header and of what people write by hand.
 //!
 //! *Lanes.* What each request clones has a count of references: the header's bytes, and what its future

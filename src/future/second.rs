@@ -17,9 +17,10 @@ use crate::{
 
 /// The means to send a request a second time, or why there are none.
 ///
-/// Two words, and no `Result`: each request carries one.
+/// Two fields, and no `Result`: those are returned in two registers, and each request carries one.
 pub(crate) struct Chance<S, B> {
     second: Option<Box<Second<S, B>>>,
+    /// Of no account where there is a second.
     why_none: Replay,
 }
 

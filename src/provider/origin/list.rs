@@ -121,6 +121,7 @@ impl Origins {
     }
 
     /// The same by comparing bytes: none as well where an origin is spelled in another way.
+    // Always: see `attach::admit_plain`.
     #[inline(always)]
     pub(crate) fn find_spelled(&self, uri: &Uri) -> Option<OriginIndex> {
         let https = match uri.scheme_str()? {
