@@ -3,11 +3,11 @@
 
 mod support;
 
-use std::{error::Error as StdError, fmt, io, time::Duration};
+use std::{error::Error as StdError, fmt, io, task::Poll, time::Duration};
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::Empty;
-use support::{Api, Script, get, secs, settle};
+use support::{Api, Script, get, poll_once, secs, settle};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_reauth::{
     AuthLayer, Error,
@@ -119,4 +119,32 @@ async fn a_fixed_token_with_a_line_break_is_a_wrong_setting() {
     let error = Error::find(&*error).unwrap();
     assert!(error.is_misconfigured() && !error.is_transient(), "{error}");
     assert!(error.to_string().contains("line break"), "{error}");
+}
+
+/// The newer token is there when the refusal comes, and the answer at once.
+#[tokio::test]
+async fn a_future_that_is_polled_after_a_replay_at_once_says_that_it_had_finished() {
+    let script = Script::with_lifetime(secs(HOUR));
+    let layer = script.layer(&ManualClock::new()).build().unwrap();
+    let api = Api::new(|header| match header {
+        "Bearer access-1" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::OK,
+    });
+    layer.handle().token().await.unwrap();
+    let mut service = layer.layer(api.clone());
+    // This service is always ready.
+    let mut call = Box::pin(service.call(get()));
+    layer.handle().refresh().await.unwrap();
+    let Poll::Ready(answer) = poll_once(call.as_mut()).await else {
+        panic!("nothing is waited for");
+    };
+    assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    assert_eq!(api.seen(), ["Bearer access-1", "Bearer access-2"]);
+    let Poll::Ready(Err(error)) = poll_once(call.as_mut()).await else {
+        panic!("it has finished");
+    };
+    assert!(
+        error.to_string().contains("after it had finished"),
+        "{error}"
+    );
 }
