@@ -20,10 +20,10 @@
 //!
 //! 1. `service.rs`: may this request carry a token? (`attach.rs`, the profile's origins.)
 //! 2. `Core::simple` in `layer.rs`: a coarse reading of the clock, one load of the
-//!    [snapshot](crate::handle::Generation) and one comparison with its *attention*, the earliest moment at
-//!    which anything has to be done. Before that moment: insert the prebuilt headers, call the inner service. That is the whole fast path. A token
-//!    that needs a proof with each request has no such moment (`Snapshot::simple_until`), and so goes the
-//!    way of 4.
+//!    [snapshot](crate::handle::Generation) and one comparison with its *attention*, the earliest moment
+//!    at which anything has to be done. Before that moment: insert the prebuilt headers, call the inner
+//!    service. That is the whole fast path. A token that needs a proof with each request has no such
+//!    moment (`Snapshot::simple_until`), and so goes the way of 4.
 //! 3. Attention reached and the token still good: `Session::attend` may begin a flight *beside* the
 //!    request, which goes on at once.
 //! 4. The token dead: `future::send_when_usable`, one boxed future, waits for the flight.
