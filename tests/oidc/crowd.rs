@@ -20,6 +20,7 @@ use tower_reauth::{
     Auth, AuthLayer, BoxError, Error, Token,
     clock::{Clock, Moment, Sleep, SystemClock},
     oauth2::OAuth2,
+    observe::{Event, Observer},
 };
 
 use crate::oidc::{HttpClient, Minted, Oidc};
@@ -42,12 +43,22 @@ impl Clock for Hasty {
     }
 }
 
+/// A session is careful for five minutes after an exchange that a refusal began. Here a tenth of all
+/// calls is refused; so that these are not taken for an endpoint that refuses everything, more than
+/// that goes by with each exchange: before anybody has the token that it brought.
+impl Observer for Hasty {
+    fn on_event(&self, _: &str, event: &Event<'_>) {
+        if let Event::ExchangeEnded { .. } = event {
+            self.0.fetch_add(301, Relaxed);
+        }
+    }
+}
+
 /// What the callers share.
 struct Crowd {
     url: String,
     layer: AuthLayer<OAuth2>,
     service: Auth<HttpClient, OAuth2>,
-    hasty: Hasty,
     enough: AtomicBool,
     calls: AtomicUsize,
 }
@@ -68,7 +79,6 @@ impl Crowd {
                 Ok(response) => failed.extend(self.judge(number, response).await),
                 Err(error) => failed.push(format!("{number}: {error}")),
             }
-            self.time_goes_by();
         }
         failed
     }
@@ -81,15 +91,6 @@ impl Crowd {
         let is_good = head.status == 200 && says["body"] == *sent;
         let why = head.extensions.get::<Error>();
         (!is_good).then(|| format!("{number}: {}, {:?}, {why:?}", head.status, head.headers))
-    }
-
-    /// A session is careful for five minutes after an exchange that a refusal began. Here a tenth of
-    /// all calls is refused; so that these are not taken for an endpoint that refuses everything, more
-    /// than that goes by with each call.
-    fn time_goes_by(&self) {
-        if !self.layer.handle().status().exchanging {
-            self.hasty.0.fetch_add(301, Relaxed);
-        }
     }
 
     /// An application that wants newer tokens all the time, else refusals would be the only reason.
@@ -107,7 +108,7 @@ impl Crowd {
 /// Lets a crowd use the session of `minted`, which starts from `seed`, until it has been rotated a
 /// thousand times. No call fails and no refresh token is spent twice. Gives what the server counted.
 ///
-/// On one thread, so that no time goes by between a look at the session and what is made of it.
+/// On one thread, so that no time goes by between a look at the clock and one at the session.
 pub(crate) async fn rotates(
     oidc: &Oidc,
     provider: OAuth2,
@@ -128,12 +129,12 @@ pub(crate) async fn rotates(
         .initial(seed)
         .memory_only()
         .clock(hasty.clone())
+        .observer(hasty)
         .build()?;
     let crowd = Arc::new(Crowd {
         url: oidc.url(),
         service: layer.layer(oidc.http().clone()),
         layer,
-        hasty,
         enough: AtomicBool::new(false),
         calls: AtomicUsize::new(0),
     });
