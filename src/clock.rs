@@ -9,6 +9,7 @@
 mod system;
 
 use std::{
+    any::Any,
     fmt,
     future::{Future, pending},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -33,7 +34,7 @@ pub struct Moment {
 /// Where the time comes from.
 ///
 /// The default is [`SystemClock`]. Tests use the manual clock of the `test-util` feature.
-pub trait Clock: fmt::Debug + Send + Sync + 'static {
+pub trait Clock: Any + fmt::Debug + Send + Sync {
     /// Reads both clocks.
     fn now(&self) -> Moment;
 
@@ -187,6 +188,15 @@ const fn nanos(duration: Duration) -> u64 {
     }
 }
 
+// === impl Clock ===
+
+impl dyn Clock {
+    /// Whether this is the system's, which can be asked without a look at what it is.
+    pub(crate) fn is_system(&self) -> bool {
+        (self as &dyn Any).is::<SystemClock>()
+    }
+}
+
 // === impl SystemClock ===
 
 impl Clock for SystemClock {
@@ -194,6 +204,7 @@ impl Clock for SystemClock {
         system::now()
     }
 
+    #[inline]
     fn coarse(&self) -> Moment {
         system::coarse()
     }

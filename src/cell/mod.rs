@@ -82,7 +82,7 @@ use self::{
     sync::{AtomicU64, Mutex, MutexGuard, Swap},
 };
 use crate::{
-    clock::{Clock, Moment, Sleep},
+    clock::{Clock, Moment, Sleep, SystemClock},
     error::Error,
     observe::{Event, Observers},
     provider::Profile,
@@ -110,6 +110,7 @@ pub(crate) struct Cell {
     state: Mutex<State>,
     profile: Arc<Profile>,
     clock: Arc<dyn Clock>,
+    is_system_clock: bool,
     floor: Arc<Floor>,
     observers: Arc<Observers>,
     keeps_idle_alive: bool,
@@ -166,6 +167,7 @@ impl Cell {
             snapshot: Swap::new(Snapshot::empty()),
             state: Mutex::new(State::default()),
             profile,
+            is_system_clock: clock.is_system(),
             clock,
             floor,
             observers,
@@ -189,7 +191,10 @@ impl Cell {
     /// What time it is, as cheaply as may be, and a few milliseconds late.
     #[inline]
     pub(crate) fn coarse(&self) -> Moment {
-        self.clock.coarse()
+        match self.is_system_clock {
+            true => SystemClock.coarse(),
+            false => self.clock.coarse(),
+        }
     }
 
     /// Waits, by the clock that this session goes by.

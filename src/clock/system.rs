@@ -8,6 +8,8 @@ pub(super) use self::{other::now, other::now as coarse};
 /// All by one call: std's monotonic clock hides its start, and could not be compared with a coarse one.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 mod linux {
+    use std::cell::Cell;
+
     use rustix::time::{ClockId, DynamicClockId, clock_gettime_dynamic};
 
     use super::super::Moment;
@@ -28,12 +30,23 @@ mod linux {
         read_coarse().unwrap_or_else(now)
     }
 
+    /// Both clocks stand still between two ticks of the kernel. While the one has not moved since this
+    /// thread read them, the other need not be read again: it has not moved either, or was set within
+    /// that tick.
     #[inline]
     fn read_coarse() -> Option<Moment> {
-        Some(Moment {
-            monotonic: read(ClockId::MonotonicCoarse)?,
+        thread_local!(static LAST: Cell<Moment> = const { Cell::new(Moment::PAST) });
+        let monotonic = read(ClockId::MonotonicCoarse)?;
+        let last = LAST.get();
+        if last.monotonic == monotonic {
+            return Some(last);
+        }
+        let moment = Moment {
+            monotonic,
             unix: read(ClockId::RealtimeCoarse)?,
-        })
+        };
+        LAST.set(moment);
+        Some(moment)
     }
 
     #[expect(
@@ -102,6 +115,7 @@ mod tests {
                 break coarse;
             }
         };
+        assert!(coarse.unix() >= before.unix());
         // Of the same clock: this machine was not started at the moment of the test.
         assert!(coarse.unix() > coarse.monotonic());
     }
