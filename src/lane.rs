@@ -8,6 +8,8 @@
 //! Nothing depends on the lane but time: threads share one where there are more threads than lanes,
 //! and a request may be moved to another thread between the clone and the drop.
 
+mod shared;
+
 use std::{
     array,
     cell::Cell,
@@ -15,6 +17,8 @@ use std::{
     ops::Deref,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
+
+pub(crate) use self::shared::Shared;
 
 /// The lane of a thread.
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,7 @@ use crate::{
     clock::Moment,
     error::Error,
     handle::AuthHandle,
-    lane::{Apart, Lane, Lanes},
+    lane::{Apart, Lane, Lanes, Shared},
     provider::{OriginIndex, Provider},
     replay::Bodies,
     service::Auth,
@@ -57,18 +57,18 @@ use crate::{
 pub struct AuthLayer<P> {
     provider: Arc<P>,
     pub(crate) core: Arc<Core>,
+    /// How many services were made: each has a peer of its own.
+    services: Arc<AtomicU16>,
 }
 
 /// What services, layers and handles of one session share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 // Each clone of a service is counted in front of this, and each request reads it: on other lines.
 #[repr(align(64))]
 pub(crate) struct Core {
     pub(crate) session: Arc<Session>,
     pub(crate) settings: Arc<Settings>,
     holds: Lanes<Hold>,
-    /// How many services were made: each has a peer of its own.
-    services: AtomicU16,
 }
 
 /// A token that goes onto a request as it is.
@@ -131,10 +131,17 @@ impl<P: Provider> AuthLayer<P> {
         let family = self.core.session.family();
         let id = self.core.session.id().with_session_key(key);
         let session = family.session(id, token).map_err(Error::misconfigured)?;
-        Ok(Self {
-            provider: Arc::clone(&self.provider),
-            core: Core::new(session, Arc::clone(&self.core.settings)),
-        })
+        let provider = Arc::clone(&self.provider);
+        let settings = Arc::clone(&self.core.settings);
+        Ok(Self::of(provider, session, settings))
+    }
+
+    fn of(provider: Arc<P>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
+        Self {
+            provider,
+            core: Core::new(session, settings),
+            services: Arc::default(),
+        }
     }
 
     /// The provider.
@@ -154,10 +161,10 @@ impl<S, P: Provider> Layer<S> for AuthLayer<P> {
     type Service = Auth<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let made = &self.core.services;
+        let made = &self.services;
         let number = made.fetch_update(Relaxed, Relaxed, |number| Some(number.saturating_add(1)));
         let peer = OriginIndex::peer(number.unwrap_or_default());
-        Auth::new(inner, Arc::clone(&self.core), peer)
+        Auth::new(inner, Shared::new(Arc::clone(&self.core)), peer)
     }
 }
 
@@ -167,7 +174,6 @@ impl Core {
             holds: Lanes::new(|| Arc::new(Apart::new(Arc::clone(&session)))),
             session,
             settings,
-            services: AtomicU16::new(0),
         })
     }
 
@@ -215,6 +221,7 @@ impl<P> Clone for AuthLayer<P> {
         Self {
             provider: Arc::clone(&self.provider),
             core: Arc::clone(&self.core),
+            services: Arc::clone(&self.services),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     cell::{Presented, Snapshot},
     error::{BoxError, Error},
     future::{Chance, ResponseFuture, Sent, send_when_usable},
-    lane::Lane,
+    lane::{Lane, Shared},
     layer::{Core, Simple},
     observe::Event,
     provider::{OriginIndex, Provider},
@@ -30,7 +30,7 @@ use crate::{
 /// errors come from the response future, never from `poll_ready`.
 pub struct Auth<S, P> {
     pub(crate) inner: S,
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Shared<Core>,
     /// Where requests without an authority go.
     peer: OriginIndex,
     provider: PhantomData<fn() -> P>,
@@ -39,7 +39,7 @@ pub struct Auth<S, P> {
 // === impl Auth ===
 
 impl<S, P> Auth<S, P> {
-    pub(crate) fn new(inner: S, core: Arc<Core>, peer: OriginIndex) -> Self {
+    pub(crate) fn new(inner: S, core: Shared<Core>, peer: OriginIndex) -> Self {
         Self {
             inner,
             core,
@@ -167,7 +167,7 @@ impl<S, P> Auth<S, P> {
         ReqBody: Send + 'static,
         ResBody: Send + 'static,
     {
-        let (core, ready) = (Arc::clone(&self.core), self.take_ready());
+        let (core, ready) = (Arc::clone(self.core.own()), self.take_ready());
         ResponseFuture::boxed(send_when_usable(core, origin, ready, request))
     }
 }
@@ -195,7 +195,7 @@ fn put<S: Clone, B: 'static>(
 
 impl<S: Clone, P> Clone for Auth<S, P> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.core), self.peer)
+        Self::new(self.inner.clone(), self.core.clone(), self.peer)
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
     fn a_clone_of_a_service_counts_one_reference_beside_the_inner_services() {
         let origins = ["https://api.example.com"];
         let service = AuthLayer::new(FixedToken::bearer("t0ken").origins(origins)).layer(());
-        let counts = || {
+        let counts_of = |service: &Auth<(), FixedToken>| {
             let Core {
                 session, settings, ..
             } = &*service.core;
@@ -229,10 +229,18 @@ mod tests {
                 Arc::strong_count(session.cell()),
                 Arc::strong_count(session.family()),
             ];
-            (Arc::strong_count(&service.core), below)
+            (Arc::strong_count(service.core.own()), below)
         };
-        let (core, below) = counts();
+        let (core, below) = counts_of(&service);
         let clones = [service.clone(), service.clone()];
-        assert_eq!(counts(), (core + clones.len(), below));
+        assert_eq!(counts_of(&service), (core + clones.len(), below));
+        drop(clones);
+        // One that is cloned often has copies, which are counted in place of it.
+        (0..20).for_each(|_| drop(service.clone()));
+        assert_eq!(counts_of(&service).0, core);
+        let first = service.clone();
+        let (core, below) = counts_of(&first);
+        let second = service.clone();
+        assert_eq!(counts_of(&second), (core + 1, below));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{AuthLayer, Core, Settings};
+use super::{AuthLayer, Settings};
 use crate::{
     attach::{Policy, Undeclared},
     cell::{Family, FamilyParts, Home, schedule},
@@ -249,10 +249,7 @@ impl<P: Provider> AuthLayerBuilder<P> {
             replay: self.replays.then_some(self.bodies),
         };
         let settings = Arc::new(settings);
-        AuthLayer {
-            provider,
-            core: Core::new(session, settings),
-        }
+        AuthLayer::of(provider, session, settings)
     }
 }
 

@@ -46,7 +46,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> ResponseFuture {
-        let core = Arc::clone(&self.core);
+        let core = Arc::clone(self.core.own());
         let ready = Ready {
             service: self.take_ready(),
             is_ready: true,
