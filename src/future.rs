@@ -128,7 +128,13 @@ where
                 let error = error.take();
                 Poll::Ready(Err(error.unwrap_or_else(|| Error::finished().into())))
             }
-            StateProj::AwaitToken { outcome } => outcome.as_mut().poll(cx),
+            StateProj::AwaitToken { outcome } => {
+                let polled = outcome.as_mut().poll(cx);
+                if polled.is_ready() {
+                    state.set(State::Failed { error: None });
+                }
+                polled
+            }
             StateProj::AwaitResponse { response, sent } => {
                 let mut polled = response.poll(cx);
                 let refused = match take_verdict(&mut polled, sent) {

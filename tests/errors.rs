@@ -140,7 +140,22 @@ async fn a_future_that_is_polled_after_a_replay_at_once_says_that_it_had_finishe
     };
     assert_eq!(answer.unwrap().status(), StatusCode::OK);
     assert_eq!(api.seen(), ["Bearer access-1", "Bearer access-2"]);
-    let Poll::Ready(Err(error)) = poll_once(call.as_mut()).await else {
+    assert_says_that_it_had_finished(poll_once(call.as_mut()).await);
+}
+
+/// There is no token yet, and so an outcome is awaited.
+#[tokio::test]
+async fn a_future_that_is_polled_after_it_waited_for_a_token_says_that_it_had_finished() {
+    let script = Script::with_lifetime(secs(HOUR));
+    let layer = script.layer(&ManualClock::new()).build().unwrap();
+    let mut service = layer.layer(Api::new(|_| StatusCode::OK));
+    let mut call = Box::pin(service.call(get()));
+    assert_eq!(call.as_mut().await.unwrap().status(), StatusCode::OK);
+    assert_says_that_it_had_finished(poll_once(call.as_mut()).await);
+}
+
+fn assert_says_that_it_had_finished<T>(polled: Poll<Result<T, BoxError>>) {
+    let Poll::Ready(Err(error)) = polled else {
         panic!("it has finished");
     };
     assert!(

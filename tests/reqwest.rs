@@ -739,6 +739,20 @@ async fn a_replay_waits_until_the_inner_service_is_ready_again() {
 }
 
 #[tokio::test]
+async fn a_future_of_a_service_that_is_polled_again_says_that_it_had_finished() {
+    let (clock, peer) = (ManualClock::new(), Peer::start(|_| status(200)).await);
+    let mut service = scripted(&script(), &clock, &peer).layer(client(Policy::none()));
+    // A client is always ready.
+    let mut call = Box::pin(service.call(get(&peer.url())));
+    call.as_mut().await.unwrap();
+    let error = call.await.unwrap_err();
+    assert!(
+        error.to_string().contains("after it had finished"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_client_with_middleware_is_an_inner_service_too() {
     let (clock, peer) = (ManualClock::new(), Peer::start(|_| status(200)).await);
     let inner = ClientBuilder::new(client(Policy::none())).build();

@@ -20,7 +20,12 @@ use crate::{
 };
 
 /// The response future of [`Auth`] around a service of reqwest's requests.
-pub struct ResponseFuture(Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>);
+pub struct ResponseFuture {
+    /// None once it has finished.
+    outcome: Option<Outcome>,
+}
+
+type Outcome = Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>;
 
 /// A service that is ready for the first request, and for the second once it says so.
 struct Ready<S> {
@@ -51,9 +56,10 @@ where
             service: self.take_ready(),
             is_ready: true,
         };
-        ResponseFuture(Box::pin(
-            async move { send(&core, None, ready, request).await },
-        ))
+        let outcome = async move { send(&core, None, ready, request).await };
+        ResponseFuture {
+            outcome: Some(Box::pin(outcome)),
+        }
     }
 }
 
@@ -63,7 +69,14 @@ impl Future for ResponseFuture {
     type Output = Result<Response, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
+        let Some(outcome) = &mut self.outcome else {
+            return Poll::Ready(Err(Error::finished().into()));
+        };
+        let polled = outcome.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.outcome = None;
+        }
+        polled
     }
 }
 
