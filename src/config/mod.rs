@@ -90,13 +90,15 @@
 //!
 //! ```toml
 //! vendor = "oauth2"
-//! grant = "client-credentials"             # or "refresh-token", with [initial]
+//! grant = "client-credentials"             # or "refresh-token", with [initial]; two more below
 //! token_endpoint = "https://id.example.com/token"
 //! client_id = "orders"
 //! client_secret = { file = "/run/secrets/orders-client-secret" }
 //! origins = ["https://api.example.com"]
 //! # client_auth = "basic"                  # or "post"; "none" without a secret
 //! # scope = ["orders:read"]
+//! # resource = ["https://api.example.com"]
+//! # dpop = false                           # true binds tokens to a key (feature `dpop`)
 //! # extra = { audience = "https://api.example.com" }
 //! # token_header = "x-token"               # in place of `Authorization: Bearer`
 //! # rotation = "may"                       # or "must", "never"
@@ -105,6 +107,50 @@
 //! # server_errors_are_transient = false
 //! # default_lifetime = "1h"
 //! # default_refresh_lifetime = "30 days"
+//! ```
+//!
+//! The server may be found by its issuer, the client may prove itself by something else than a secret,
+//! and a token may be had for something else again. Everything above may stand beside it.
+//!
+//! ```toml
+//! vendor = "oauth2"                       # signs for itself (feature `jwt`)
+//! grant = "client-credentials"
+//! issuer = "https://id.example.com"       # as the server writes it, in place of `token_endpoint`
+//! client_id = "orders"
+//! private_key = { file = "/run/secrets/orders-key.pem" }
+//! private_key_algorithm = "ES256"         # or "ES384", "PS256", "RS256", "EdDSA"
+//! origins = ["https://api.example.com"]
+//! # private_key_id = "2026-11"
+//! # assertion_audience = "token-endpoint"  # or a text, in place of the issuer or the endpoint
+//! ```
+//!
+//! ```toml
+//! vendor = "oauth2"                       # shows what its platform signs, such as Kubernetes
+//! grant = "client-credentials"
+//! issuer = "https://id.example.com"
+//! client_id = "orders"
+//! client_assertion = { file = "/var/run/secrets/tokens/orders" }
+//! origins = ["https://api.example.com"]
+//! ```
+//!
+//! ```toml
+//! vendor = "oauth2"                       # a token for a JWT that somebody signed (RFC 7523)
+//! grant = "jwt-bearer"
+//! issuer = "https://id.example.com"
+//! assertion = { file = "/var/run/secrets/tokens/orders" }
+//! origins = ["https://api.example.com"]
+//! # client_id = "orders"
+//! ```
+//!
+//! ```toml
+//! vendor = "oauth2"                       # a token for another token (RFC 8693)
+//! grant = "token-exchange"
+//! issuer = "https://id.example.com"
+//! subject_token = { file = "/var/run/secrets/tokens/subject" }
+//! origins = ["https://api.example.com"]
+//! # subject_token_type = "urn:ietf:params:oauth:token-type:jwt"  # else an access token
+//! # requested_token_type = "urn:ietf:params:oauth:token-type:access_token"
+//! # client_id = "orders"
 //! ```
 //!
 //! # What any of them may have
@@ -126,8 +172,8 @@
 //! # Secrets
 //!
 //! A secret is a [`SecretSource`]: a file, an environment variable, or said aloud a value. An API
-//! token, a client secret and a password are looked up again for each exchange, so that what replaces the
-//! file is used with no restart. Tokens that a session starts from, and an API key, are read when the
+//! token, a password, what proves a client and what a token is given for are looked up again for each
+//! exchange, so that what replaces the file is used with no restart. Tokens that a session starts from, and an API key, are read when the
 //! layer is built; whoever rotates tokens needs a store, which is then newer than the file. What this
 //! crate reads of a secret is overwritten when it is dropped; what a parser keeps of a `value` is out of
 //! reach.

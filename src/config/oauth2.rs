@@ -1,5 +1,8 @@
 //! The fields of a plain OAuth 2.0 server.
 
+mod client;
+mod grant;
+
 use http::HeaderName;
 
 use super::{
@@ -8,20 +11,32 @@ use super::{
     table::{Fault, Table},
 };
 use crate::{
-    oauth2::{ClientAuth, OAuth2, wire::Endpoint},
+    oauth2::{OAuth2, is_resource, wire::Endpoint},
     provider::{Credential, LostReply, Placement, Rotation},
 };
 
 const FIELDS: &[&str] = &[
     "grant",
     "token_endpoint",
+    "issuer",
     "client_id",
-    "client_secret",
     "client_auth",
+    "client_secret",
+    "client_assertion",
+    "private_key",
+    "private_key_algorithm",
+    "private_key_id",
+    "assertion_audience",
+    "assertion",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
     "scope",
+    "resource",
     "extra",
     "origins",
     "token_header",
+    "dpop",
     "rotation",
     "lost_reply",
     "revocation_endpoint",
@@ -30,75 +45,32 @@ const FIELDS: &[&str] = &[
     "default_refresh_lifetime",
 ];
 
-#[derive(Clone, Copy, PartialEq)]
-enum Grant {
-    ClientCredentials,
-    RefreshToken,
-}
-
-#[derive(Clone, Copy)]
-enum Method {
-    Basic,
-    Post,
-}
-
 impl Described for OAuth2 {
     fn read(table: &mut Table, beside: &[&str]) -> Result<ProviderConfig<Self>, Fault> {
         table.only(&[FIELDS, beside])?;
-        let grants = [
-            ("client-credentials", Grant::ClientCredentials),
-            ("refresh-token", Grant::RefreshToken),
-        ];
-        let grant = table.choice("grant", &grants)?;
-        let grant = grant.ok_or_else(|| table.missing("grant"))?;
-        let endpoint = endpoint(table, "token_endpoint", Endpoint::whole)?;
-        let endpoint = endpoint.ok_or_else(|| table.missing("token_endpoint"))?;
-        let client_id = table.needed_text("client_id")?;
-        let (auth, secret) = client_auth(table, grant)?;
-        let mut provider = match grant {
-            Grant::RefreshToken => OAuth2::refresh_token(endpoint, client_id),
-            Grant::ClientCredentials => OAuth2::client_credentials(endpoint, client_id, ""),
-        };
-        provider = provider.client_auth(auth);
+        let mut secrets = Vec::new();
+        let (mut provider, needs_proof) = grant::read(table, &mut secrets)?;
+        provider = provider.client_auth(client::read(table, needs_proof, &mut secrets)?);
         provider = what_is_asked(table, provider)?;
         provider = what_is_known(table, provider)?;
         Ok(ProviderConfig::new(move || {
-            secret.as_ref().map(SecretSource::look_up).transpose()?;
+            for secret in &secrets {
+                secret.look_up()?;
+            }
             Ok(provider.clone())
         }))
     }
 }
 
-fn client_auth(
+/// A secret that has to be there. It is looked up when the provider is made, and for each exchange.
+fn needed_secret(
     table: &mut Table,
-    grant: Grant,
-) -> Result<(ClientAuth, Option<SecretSource>), Fault> {
-    let secret = table.secret("client_secret")?;
-    let methods = [
-        ("basic", Some(Method::Basic)),
-        ("post", Some(Method::Post)),
-        ("none", None),
-    ];
-    let method = table.choice("client_auth", &methods)?;
-    let Some(secret) = secret else {
-        return match method {
-            Some(Some(_)) => Err(table.missing("client_secret")),
-            None | Some(None) if grant == Grant::ClientCredentials => {
-                Err(table.missing("client_secret"))
-            }
-            None | Some(None) => Ok((ClientAuth::None, None)),
-        };
-    };
-    let credential = Credential::from(secret.clone());
-    let auth = match method {
-        None | Some(Some(Method::Basic)) => ClientAuth::Basic(credential),
-        Some(Some(Method::Post)) => ClientAuth::Post(credential),
-        Some(None) => {
-            let reason = "is \"none\", and there is a `client_secret`: leave one out";
-            return Err(table.fault("client_auth", reason));
-        }
-    };
-    Ok((auth, Some(secret)))
+    name: &str,
+    secrets: &mut Vec<SecretSource>,
+) -> Result<Credential, Fault> {
+    let secret = table.secret(name)?.ok_or_else(|| table.missing(name))?;
+    secrets.push(secret.clone());
+    Ok(secret.into())
 }
 
 /// What goes into requests.
@@ -106,8 +78,19 @@ fn what_is_asked(table: &mut Table, mut provider: OAuth2) -> Result<OAuth2, Faul
     if let Some(scope) = table.texts("scope")? {
         provider = provider.scope(scope);
     }
+    if let Some(resources) = table.texts("resource")? {
+        if !resources.iter().all(|resource| is_resource(resource)) {
+            let reason =
+                "must be absolute URIs without a fragment, such as [\"https://api.example.com\"]";
+            return Err(table.fault("resource", reason));
+        }
+        provider = provider.resource(resources);
+    }
     for (name, value) in table.pairs("extra")? {
         provider = provider.extra(name, value);
+    }
+    if table.flag("dpop")? == Some(true) {
+        provider = bound(table, provider)?;
     }
     if let Some(origins) = table.origins()? {
         provider = provider.origins(origins);
@@ -122,6 +105,20 @@ fn what_is_asked(table: &mut Table, mut provider: OAuth2) -> Result<OAuth2, Faul
         provider = provider.revocation_endpoint(url);
     }
     Ok(provider)
+}
+
+#[cfg(feature = "dpop")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "without the feature it is an error"
+)]
+fn bound(_: &Table, provider: OAuth2) -> Result<OAuth2, Fault> {
+    Ok(provider.dpop())
+}
+
+#[cfg(not(feature = "dpop"))]
+fn bound(table: &Table, _: OAuth2) -> Result<OAuth2, Fault> {
+    Err(table.fault("dpop", "needs the feature `dpop` of tower-reauth"))
 }
 
 /// What is known about the server.

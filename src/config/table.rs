@@ -73,6 +73,14 @@ impl Table {
         Fault::new(self.path_of(name), reason)
     }
 
+    /// Refuses a field that means something beside others only.
+    pub(super) fn refuse(&mut self, name: &str, reason: impl Into<String>) -> Result<(), Fault> {
+        match self.take(name) {
+            None => Ok(()),
+            Some(_) => Err(self.fault(name, reason)),
+        }
+    }
+
     pub(super) fn missing(&self, name: &str) -> Fault {
         self.fault(name, "is missing")
     }
@@ -90,6 +98,12 @@ impl Table {
         self.take(name)
             .map(|value| Self::of(path, value))
             .transpose()
+    }
+
+    /// Whether there is a field of this name, whatever it holds.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|(field, value)| field == name && !matches!(value, Value::Nothing))
     }
 
     pub(super) fn holds_table(&self, name: &str) -> bool {

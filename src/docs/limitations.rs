@@ -120,9 +120,9 @@
 //! time and shows no date, or that of a clock other than the one it checks with, has to be told the
 //! right time in another way.
 //!
-//! Revocations carry no proof (RFC 7009 has none). Files of feature `serde`
-//! know client credentials and refresh tokens with a secret only: discovery, `private_key_jwt`,
-//! certificates, DPoP, resources, the other grants, and logins that ask a person are said in code.
+//! Revocations carry no proof (RFC 7009 has none). Files of feature `serde` know no certificates, no
+//! key for DPoP that is kept elsewhere, no actor of a token exchange, and no logins that ask a person:
+//! those are said in code.
 //!
 //! # Servers without a name
 //!

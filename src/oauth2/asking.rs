@@ -107,13 +107,7 @@ impl OAuth2 {
     /// The resources that the token is for (RFC 8707, section 2).
     pub(super) fn add_resources<'a>(&'a self, form: &mut Form<'a>) -> Result<(), ProviderError> {
         for resource in &self.resources {
-            let is_absolute = resource.split_once(':').is_some_and(|(scheme, rest)| {
-                let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-                scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-                    && scheme.bytes().all(letters)
-                    && !rest.is_empty()
-            });
-            if !is_absolute || resource.contains(['#', ' ']) {
+            if !is_resource(resource) {
                 return Err(ProviderError::misconfigured(
                     "a resource is not an absolute URI without a fragment, \
                      such as \"https://api.example.com\": check `.resource(..)`",
@@ -191,3 +185,14 @@ fn is_out_of_date(reply: &TokenReply) -> bool {
 
 const TRIES_MORE: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether this is an absolute URI without a fragment.
+pub(crate) fn is_resource(text: &str) -> bool {
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let is_absolute = text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(letters)
+            && !rest.is_empty()
+    });
+    is_absolute && !text.contains(['#', ' '])
+}

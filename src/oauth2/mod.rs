@@ -75,6 +75,8 @@ pub(crate) mod harness;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "serde")]
+pub(crate) use self::asking::is_resource;
 #[cfg(feature = "jwt")]
 pub use self::jwt::{Algorithm, Audience, PrivateKeyJwt, SigningKey, Statement};
 pub use self::{

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "serde")]
+use super::well_known::well_known;
 use super::{metadata::Discovery, wire::Endpoint};
 use crate::provider::{ProviderError, TokenClient};
 
@@ -93,6 +95,15 @@ impl Server {
         match &self.0 {
             Place::Known(_) => None,
             Place::Discovered(discovery) => discovery.changed(client, mtls, known).await,
+        }
+    }
+
+    /// Whether it can be asked at all.
+    #[cfg(feature = "serde")]
+    pub(crate) fn check(&self) -> Result<(), ProviderError> {
+        match &self.0 {
+            Place::Known(token) => token.uri("").map(drop),
+            Place::Discovered(discovery) => well_known(discovery.issuer()).map(drop),
         }
     }
 

@@ -189,6 +189,52 @@ fn what_contradicts_itself_is_refused() {
     assert_refused::<ProviderConfig<OAuth2>>(&public, "`client_auth` is \"none\"");
     let post = format!("{oauth2}client_auth = 'post'");
     assert_refused::<ProviderConfig<OAuth2>>(&post, "`client_secret` is missing");
+    for (rest, expected) in [
+        (
+            "issuer = 'https://c4n4ry.example'",
+            "`issuer` is there, and so is `token_endpoint`",
+        ),
+        (
+            "assertion = { value = 'c4n4ry' }",
+            "`assertion` is there for the grant \"jwt-bearer\" only",
+        ),
+        (
+            "requested_token_type = 'c4n4ry'",
+            "`requested_token_type` is there for the grant \"token-exchange\" only",
+        ),
+        (
+            "client_secret = { value = 'c4n4ry' }\nprivate_key = { value = 'c4n4ry' }",
+            "`private_key` is there, and so is `client_secret`",
+        ),
+        (
+            "client_assertion = { value = 'c4n4ry' }\nclient_auth = 'post'",
+            "`client_auth` is \"post\", and there is a `client_assertion`",
+        ),
+        (
+            "client_auth = 'private-key-jwt'",
+            "`private_key` is missing",
+        ),
+        (
+            "private_key = { value = 'c4n4ry' }",
+            "`private_key_algorithm` is missing",
+        ),
+        (
+            "private_key = { value = 'c4n4ry' }\nprivate_key_algorithm = 'c4n4ry'",
+            "`private_key_algorithm` must be one of \"ES256\", ",
+        ),
+        (
+            "private_key_id = 'c4n4ry'",
+            "`private_key_id` is there for a `private_key` only",
+        ),
+        (
+            "resource = ['https://x.example/#c4n4ry']",
+            "`resource` must be absolute URIs without a fragment",
+        ),
+    ] {
+        assert_refused::<ProviderConfig<OAuth2>>(&format!("{oauth2}{rest}"), expected);
+    }
+    let found = "grant = 'refresh-token'\nclient_id = 'id'\nissuer = 'http://c4n4ry.example'";
+    assert_refused::<ProviderConfig<OAuth2>>(found, "`issuer` cannot be used: the issuer is not");
     let twice = r#"{"vendor": "marketiger3d", "vendor": "dressipi"}"#;
     let error = serde_json::from_str::<AuthConfig>(twice).unwrap_err();
     assert!(

@@ -263,6 +263,71 @@ fn the_client_of_an_oauth2_server_proves_itself_as_the_configuration_says() {
 }
 
 #[test]
+fn a_client_without_a_secret_proves_itself_as_the_configuration_says() {
+    use tower_reauth::oauth2::{
+        Algorithm, Assertion, Audience, ClientAuth, PrivateKeyJwt, Server, SigningKey,
+    };
+    let client = |auth: ClientAuth| {
+        let server = Server::discover("https://id.example");
+        OAuth2::client_credentials(server, "id", auth)
+    };
+    let signed = |audience: Audience| {
+        let key = SigningKey::pem(Algorithm::Es384, "k").key_id("2026-11");
+        client(PrivateKeyJwt::new(key).audience(audience).into())
+    };
+    let toml = "grant = 'client-credentials'\nissuer = 'https://id.example'\nclient_id = 'id'\n";
+    let key = "private_key = { value = 'k' }\nprivate_key_algorithm = 'ES384'\nprivate_key_id = '2026-11'\n";
+    for (rest, expected) in [
+        (key.to_owned(), signed(Audience::Auto)),
+        (
+            format!("{key}client_auth = 'private-key-jwt'\nassertion_audience = 'token-endpoint'"),
+            signed(Audience::TokenEndpoint),
+        ),
+        (
+            format!("{key}assertion_audience = 'https://id.example/'"),
+            signed(Audience::Fixed("https://id.example/".to_owned())),
+        ),
+        (
+            "client_assertion = { value = 'a' }".to_owned(),
+            client(ClientAuth::Assertion(Assertion::from("a"))),
+        ),
+    ] {
+        assert_same::<OAuth2>(&format!("{toml}{rest}"), expected);
+    }
+}
+
+#[test]
+fn what_a_token_is_for_and_bound_to_gets_into_the_provider() {
+    use tower_reauth::oauth2::{Assertion, Subject};
+    let url = "https://id.example/token";
+    let toml = format!("token_endpoint = '{url}'\ngrant = ");
+    let bearer = || OAuth2::jwt_bearer(url, Assertion::from("a"));
+    let exchange = |subject: Subject| OAuth2::token_exchange(url, subject);
+    let subject = "'token-exchange'\nsubject_token = { value = 't' }\n";
+    let jwt = "'jwt-bearer'\nassertion = { value = 'a' }\n";
+    for (rest, expected) in [
+        (jwt.to_owned(), bearer()),
+        (
+            format!(
+                "{jwt}client_id = 'id'\nresource = ['https://a.example', 'urn:b']\ndpop = true"
+            ),
+            bearer()
+                .client_id("id")
+                .resource(["https://a.example", "urn:b"])
+                .dpop(),
+        ),
+        (format!("{jwt}dpop = false"), bearer()),
+        (subject.to_owned(), exchange(Subject::access_token("t"))),
+        (
+            format!("{subject}subject_token_type = 'urn:x'\nrequested_token_type = 'urn:y'"),
+            exchange(Subject::new("t", "urn:x").requesting("urn:y")),
+        ),
+    ] {
+        assert_same::<OAuth2>(&format!("{toml}{rest}"), expected);
+    }
+}
+
+#[test]
 fn what_is_known_of_an_oauth2_server_gets_into_the_profile() {
     use std::time::Duration;
     use tower_reauth::provider::{LostReply, Placement, Rotation};

@@ -15,6 +15,7 @@ mod folder;
 mod oidc;
 
 mod clients;
+mod configured;
 mod crowd;
 mod discovery;
 mod dpop;

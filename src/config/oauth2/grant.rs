@@ -1,0 +1,104 @@
+//! What an OAuth 2.0 server gives tokens for, and where it is.
+
+use super::needed_secret;
+use crate::{
+    config::{
+        secret::SecretSource,
+        table::{Fault, Table},
+    },
+    oauth2::{OAuth2, Server, Subject},
+    provider::Credential,
+};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Grant {
+    ClientCredentials,
+    RefreshToken,
+    JwtBearer,
+    TokenExchange,
+}
+
+/// Fields of one grant, each with its name.
+const OWN: [(&str, Grant, &str); 4] = [
+    ("assertion", Grant::JwtBearer, "jwt-bearer"),
+    ("subject_token", Grant::TokenExchange, "token-exchange"),
+    ("subject_token_type", Grant::TokenExchange, "token-exchange"),
+    (
+        "requested_token_type",
+        Grant::TokenExchange,
+        "token-exchange",
+    ),
+];
+
+/// A provider with its server, its grant, and its client's id. Whether its client has to prove who it is.
+pub(super) fn read(
+    table: &mut Table,
+    secrets: &mut Vec<SecretSource>,
+) -> Result<(OAuth2, bool), Fault> {
+    let grants = [
+        ("client-credentials", Grant::ClientCredentials),
+        ("refresh-token", Grant::RefreshToken),
+        ("jwt-bearer", Grant::JwtBearer),
+        ("token-exchange", Grant::TokenExchange),
+    ];
+    let grant = table.choice("grant", &grants)?;
+    let grant = grant.ok_or_else(|| table.missing("grant"))?;
+    for (field, owner, name) in OWN {
+        if grant != owner {
+            table.refuse(field, format!("is there for the grant {name:?} only"))?;
+        }
+    }
+    let server = server(table)?;
+    let provider = match grant {
+        Grant::ClientCredentials => {
+            OAuth2::client_credentials(server, table.needed_text("client_id")?, "")
+        }
+        Grant::RefreshToken => OAuth2::refresh_token(server, table.needed_text("client_id")?),
+        Grant::JwtBearer => {
+            let assertion = needed_secret(table, "assertion", secrets)?;
+            named(OAuth2::jwt_bearer(server, assertion), table)?
+        }
+        Grant::TokenExchange => named(
+            OAuth2::token_exchange(server, subject(table, secrets)?),
+            table,
+        )?,
+    };
+    Ok((provider, grant == Grant::ClientCredentials))
+}
+
+fn server(table: &mut Table) -> Result<Server, Fault> {
+    let at = table.url("token_endpoint", |url| Server::at(url).check())?;
+    let of = table.url("issuer", |url| Server::discover(url).check())?;
+    match (at, of) {
+        (Some(url), None) => Ok(Server::at(url)),
+        (None, Some(issuer)) => Ok(Server::discover(issuer)),
+        (Some(_), Some(_)) => Err(table.fault(
+            "issuer",
+            "is there, and so is `token_endpoint`: leave one out",
+        )),
+        (None, None) => Err(table.fault(
+            "token_endpoint",
+            "is missing, and so is `issuer`, by which the server would be found",
+        )),
+    }
+}
+
+fn subject(table: &mut Table, secrets: &mut Vec<SecretSource>) -> Result<Subject, Fault> {
+    let token: Credential = needed_secret(table, "subject_token", secrets)?;
+    let subject = match table.text("subject_token_type")? {
+        None => Subject::access_token(token),
+        Some(token_type) => Subject::new(token, token_type),
+    };
+    Ok(match table.text("requested_token_type")? {
+        None => subject,
+        Some(token_type) => subject.requesting(token_type),
+    })
+}
+
+/// These grants need no client: the server knows by what it gets who asks.
+fn named(provider: OAuth2, table: &mut Table) -> Result<OAuth2, Fault> {
+    Ok(match table.text("client_id")? {
+        None => provider,
+        Some(id) => provider.client_id(id),
+    })
+}
