@@ -40,15 +40,23 @@ impl<T> Shared<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    /// Clones the reference itself. Most are cloned once at most: in a stack the clone stays, and the original goes with the request.
-    #[cold]
+    /// Clones the reference itself. Most are cloned once at most: in a stack the clone stays, and the
+    /// original goes with the request.
     fn clone_itself(&self) -> Arc<T> {
-        if self.clones.fetch_add(1, Relaxed) >= OFTEN {
-            let copies = Lanes::new(|| Arc::new(T::clone(&self.own)));
-            // Another thread may have been faster.
-            let _ = self.copies.set(Box::new(copies));
+        // Nothing is lost with a clone that is not counted because another thread counted one.
+        let clones = self.clones.load(Relaxed);
+        match clones < OFTEN {
+            true => self.clones.store(clones + 1, Relaxed),
+            false => self.make_copies(),
         }
         Arc::clone(&self.own)
+    }
+
+    #[cold]
+    fn make_copies(&self) {
+        let copies = Lanes::new(|| Arc::new(T::clone(&self.own)));
+        // Another thread may have been faster.
+        let _ = self.copies.set(Box::new(copies));
     }
 }
 
