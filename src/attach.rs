@@ -183,7 +183,7 @@ pub(crate) fn asked_for(extensions: &Extensions, policy: &Policy) -> Option<Admi
 /// Puts `headers` on `request`, in place of what is there under their names.
 #[inline]
 pub(crate) fn attach<B>(headers: &Headers, lane: Lane, request: &mut Request<B>) {
-    place(headers.of(lane), request.headers_mut());
+    headers.put(lane, request.headers_mut());
 }
 
 /// The proofs that go with one token to one origin: none, where it is bound to no key.
@@ -249,7 +249,7 @@ impl Proofs<'_> {
 
     /// Puts the token and its proof in place of what is there under their names.
     pub(crate) fn place(&self, proof: Option<HeaderValue>, map: &mut HeaderMap) {
-        place(self.headers.own(), map);
+        self.headers.put(Lane::current(), map);
         if let Some(proof) = proof {
             map.insert(PROOF, proof);
         }
@@ -273,11 +273,3 @@ impl Proofs<'_> {
 
 /// Where a proof goes (RFC 9449, section 4.1).
 pub(crate) const PROOF: HeaderName = HeaderName::from_static("dpop");
-
-/// Puts `headers` into `map`, in place of what is there under their names.
-#[inline]
-fn place(headers: &[(HeaderName, HeaderValue)], map: &mut HeaderMap) {
-    for (name, value) in headers {
-        map.insert(name.clone(), value.clone());
-    }
-}

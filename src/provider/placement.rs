@@ -41,10 +41,18 @@ enum Template {
 /// Each lane has values that are counted apart from those of the others, and all share their bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Headers {
-    lanes: Lanes<Box<[(HeaderName, HeaderValue)]>>,
+    lanes: Lanes<OfLane>,
     /// What makes the one header more that is another one for each request, where the token is bound
     /// to a key.
     prover: Option<Arc<dyn Prover>>,
+}
+
+/// The headers of one lane. Most tokens go into `Authorization` and nowhere else: what has to be known of
+/// a header's name to insert it, the compiler knows of that one.
+#[derive(Clone, Debug, Default)]
+struct OfLane {
+    authorization: Option<HeaderValue>,
+    others: Vec<(HeaderName, HeaderValue)>,
 }
 
 // === impl Placement ===
@@ -133,10 +141,15 @@ impl Placement {
             .map(|(name, template)| (name, template.text(access)));
         let texts: Vec<_> = texts.collect();
         let copy = || {
-            let headers = texts
-                .iter()
-                .map(|(name, text)| Ok(((*name).clone(), sensitive(text)?)));
-            headers.collect()
+            let mut of_lane = OfLane::default();
+            for (name, text) in &texts {
+                let value = sensitive(text)?;
+                match **name == AUTHORIZATION {
+                    true => of_lane.authorization = Some(value),
+                    false => of_lane.others.push(((*name).clone(), value)),
+                }
+            }
+            Ok(of_lane)
         };
         let lanes = Lanes::try_new(copy)?;
         Ok(Headers {
@@ -163,15 +176,19 @@ impl Template {
 // === impl Headers ===
 
 impl Headers {
-    /// Those of the current thread's lane.
-    pub(crate) fn own(&self) -> &[(HeaderName, HeaderValue)] {
-        self.of(Lane::current())
-    }
-
-    /// Those of a thread's lane.
+    /// Puts those of a thread's lane into `map`, in place of what is there under their names.
     #[inline]
-    pub(crate) fn of(&self, lane: Lane) -> &[(HeaderName, HeaderValue)] {
-        self.lanes.of(lane)
+    pub(crate) fn put(&self, lane: Lane, map: &mut HeaderMap) {
+        let OfLane {
+            authorization,
+            others,
+        } = self.lanes.of(lane);
+        if let Some(value) = authorization {
+            map.insert(AUTHORIZATION, value.clone());
+        }
+        for (name, value) in others {
+            map.insert(name, value.clone());
+        }
     }
 
     /// These, and a proof on each request.
@@ -205,6 +222,12 @@ fn sensitive(text: &ZeroizingText) -> Result<HeaderValue, InvalidHeaderValue> {
 mod tests {
     use super::*;
 
+    fn put(headers: &Headers) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        headers.put(Lane::current(), &mut map);
+        map
+    }
+
     #[test]
     fn headers_are_sensitive_and_redacted() {
         let csp = HeaderName::from_static("csp-auth-token");
@@ -212,10 +235,10 @@ mod tests {
             .and_header(csp)
             .headers(&Secret::from("canary"))
             .unwrap();
-        let own = headers.own();
-        assert_eq!(own[0].1, "Bearer canary");
-        assert_eq!(own[1].1, "canary");
-        assert!(own.iter().all(|(_, value)| value.is_sensitive()));
+        let own = put(&headers);
+        assert_eq!(own[AUTHORIZATION], "Bearer canary");
+        assert_eq!(own["csp-auth-token"], "canary");
+        assert!(own.values().all(HeaderValue::is_sensitive));
         assert!(!format!("{headers:?}").contains("canary"));
     }
 
@@ -234,7 +257,7 @@ mod tests {
         let headers = Placement::bearer()
             .headers(&Secret::from("canary"))
             .unwrap();
-        let text = |headers: &Headers| headers.own()[0].1.as_bytes().as_ptr().addr();
+        let text = |headers: &Headers| put(headers)[AUTHORIZATION].as_bytes().as_ptr().addr();
         let here = text(&headers);
         for _ in 0..8 {
             let there = std::thread::scope(|scope| scope.spawn(|| text(&headers)).join());
@@ -247,7 +270,8 @@ mod tests {
         let name = HeaderName::from_static("x-token");
         let placement = Placement::header(name.clone()).and_fixed(name, "later");
         let headers = placement.headers(&Secret::from("t")).unwrap();
-        assert_eq!(headers.own().len(), 1);
-        assert_eq!(headers.own()[0].1, "later");
+        let own = put(&headers);
+        assert_eq!(own.len(), 1);
+        assert_eq!(own["x-token"], "later");
     }
 }

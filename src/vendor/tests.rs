@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 
 use super::{Dressipi, Immersve, Marketiger3D, VmwareCsp};
 use crate::{
     Provider, Token,
+    lane::Lane,
     oauth2::{
         OAuth2,
         harness::{CANARY, Canned, Outcome, exchange, saved, texts},
@@ -468,6 +469,20 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Whether the profile's origins hold exactly these.
+/// What the token `t` puts on a request, by name.
+fn assert_headers(profile: &Profile, expected: &[&str]) {
+    let headers = profile.placement.headers(&Secret::from("t"));
+    let mut map = HeaderMap::new();
+    headers.expect("headers").put(Lane::current(), &mut map);
+    let value = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let shown = map
+        .iter()
+        .map(|(name, it)| format!("{name}: {}", value(it)));
+    let mut shown: Vec<_> = shown.collect();
+    shown.sort();
+    assert_eq!(shown, expected);
+}
+
 fn assert_origins(profile: &Profile, expected: &[&str]) {
     let origins = profile.origins.check().expect("origins");
     let shown: Vec<String> = origins.iter().map(|origin| format!("{origin:?}")).collect();

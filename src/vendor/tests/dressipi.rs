@@ -49,19 +49,7 @@ fn the_profile_waits_for_no_refusal() {
     assert_eq!(profile.rotation, Rotation::May);
     assert_eq!(profile.lifetime, Some(Duration::from_secs(86_400)));
     assert_origins(&profile, &["https://shop.example:443"]);
-    let headers = profile
-        .placement
-        .headers(&Secret::from("t"))
-        .expect("headers");
-    let shown: Vec<_> = headers
-        .own()
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect();
-    assert_eq!(
-        shown,
-        [("x-dressipi-jwt", b"t".as_slice()), ("x-api-key", b"key")]
-    );
+    assert_headers(&profile, &["x-api-key: key", "x-dressipi-jwt: t"]);
     let session = profile.session();
     assert_eq!(session.parts().client, "client id");
     assert_eq!(session.parts().base_url, "https://shop.example/api");

@@ -106,16 +106,7 @@ fn the_profile_knows_both_environments() {
         .profile();
     assert_origins(&named, &["https://y.example:443"]);
 
-    let headers = live.placement.headers(&Secret::from("t")).expect("headers");
-    let headers = headers.own();
-    assert_eq!(
-        (headers[0].0.as_str(), &headers[0].1),
-        ("authorization", &"Bearer t".parse().expect("a value"))
-    );
-    assert_eq!(
-        (headers[1].0.as_str(), &headers[1].1),
-        ("x-account-id", &"acc".parse().expect("a value"))
-    );
+    assert_headers(&live, &["authorization: Bearer t", "x-account-id: acc"]);
     assert_eq!(live.rotation, Rotation::Must);
     assert_eq!(live.lost_reply_rule(), LostReply::LastResort);
     assert!(live.refusal.has_status(StatusCode::UNAUTHORIZED));
