@@ -4,8 +4,7 @@
 //! `--calls <contender> <number>`: the difference between so many calls and twice as many is that of
 //! the calls alone, to the instruction, and needs nothing but valgrind to be installed. What a bare
 //! service costs, the making of the request included, is taken off, so that a figure is what the
-//! contender adds. gungraun would need a runner of its own version beside valgrind, and counts one run of a
-//! function, what it sets up included.
+//! contender adds. (gungraun would need a runner of its own version installed as well.)
 
 use std::{env, process::Command};
 
