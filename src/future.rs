@@ -44,9 +44,10 @@ where
 // in this order then.
 #[repr(u8)]
 enum State<F, R, S, B> {
-    /// Awaits nothing: nothing was sent, or the future is between two sendings, or at its end.
+    /// Awaits nothing: nothing was sent, or the future is between two sendings, or at the end of an outcome.
     Failed { error: Option<BoxError> },
-    /// Sent; awaits a response. It may refuse the token, where one was sent.
+    /// Sent; awaits a response. It may refuse the token, where one was sent. Stays when that is there: to
+    /// leave it would cost each request something, and what a second poll says is the inner future's.
     AwaitResponse {
         #[pin]
         response: F,

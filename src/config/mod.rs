@@ -95,7 +95,7 @@
 //! client_id = "orders"
 //! client_secret = { file = "/run/secrets/orders-client-secret" }
 //! origins = ["https://api.example.com"]
-//! # client_auth = "basic"                  # or "post"; "none" without a secret
+//! # client_auth = "basic"                  # or "post"; "none" without a secret. Only a secret needs it
 //! # scope = ["orders:read"]
 //! # resource = ["https://api.example.com"]
 //! # dpop = false                           # true binds tokens to a key (feature `dpop`)
@@ -110,7 +110,7 @@
 //! ```
 //!
 //! The server may be found by its issuer, the client may prove itself by something else than a secret,
-//! and a token may be had for something else again. Everything above may stand beside it.
+//! and a token may be had for something else again. All else above may stand beside it.
 //!
 //! ```toml
 //! vendor = "oauth2"                       # signs for itself (feature `jwt`)
@@ -121,7 +121,7 @@
 //! private_key_algorithm = "ES256"         # or "ES384", "PS256", "RS256", "EdDSA"
 //! origins = ["https://api.example.com"]
 //! # private_key_id = "2026-11"
-//! # assertion_audience = "token-endpoint"  # or a text, in place of the issuer or the endpoint
+//! # assertion_audience = "token-endpoint"  # or a URI; else the issuer, or the endpoint
 //! ```
 //!
 //! ```toml

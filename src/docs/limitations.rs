@@ -121,8 +121,8 @@
 //! right time in another way.
 //!
 //! Revocations carry no proof (RFC 7009 has none). Files of feature `serde` know no certificates, no
-//! key for DPoP that is kept elsewhere, no actor of a token exchange, and no logins that ask a person:
-//! those are said in code.
+//! key for DPoP that is kept elsewhere, no assertion that is signed here and is not the client's, no
+//! actor of a token exchange, and no logins that ask a person: those are said in code.
 //!
 //! # Servers without a name
 //!

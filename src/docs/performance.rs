@@ -34,7 +34,8 @@
 //! *Clones of a service* count one reference beside the inner service's: that of what the services of a
 //! layer share. A service that is cloned more than eight times, as one that is cloned for each request, has
 //! copies of that, one for each lane, in 1.6 KiB; its clones count on those. One that makes way
-//! for its only clone, as services in a stack do, has none.
+//! for its only clone, as services in a stack do, has none; a clone that is itself cloned often has copies
+//! of its own.
 //!
 //! # Replay
 //!

@@ -468,7 +468,6 @@ fn sent(provider: &impl Provider, uri: &str, content_type: &str) -> (HeaderMap, 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Whether the profile's origins hold exactly these.
 /// What the token `t` puts on a request, by name.
 fn assert_headers(profile: &Profile, expected: &[&str]) {
     let headers = profile.placement.headers(&Secret::from("t"));
@@ -483,6 +482,7 @@ fn assert_headers(profile: &Profile, expected: &[&str]) {
     assert_eq!(shown, expected);
 }
 
+/// Whether the profile's origins hold exactly these.
 fn assert_origins(profile: &Profile, expected: &[&str]) {
     let origins = profile.origins.check().expect("origins");
     let shown: Vec<String> = origins.iter().map(|origin| format!("{origin:?}")).collect();

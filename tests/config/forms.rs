@@ -227,11 +227,37 @@ fn what_contradicts_itself_is_refused() {
             "`private_key_id` is there for a `private_key` only",
         ),
         (
+            "private_key = { value = 'c4n4ry' }\nprivate_key_algorithm = 'ES256'\nassertion_audience = 'c4n4ry'",
+            "`assertion_audience` must be \"token-endpoint\", or an absolute URI",
+        ),
+        (
             "resource = ['https://x.example/#c4n4ry']",
             "`resource` must be absolute URIs without a fragment",
         ),
     ] {
         assert_refused::<ProviderConfig<OAuth2>>(&format!("{oauth2}{rest}"), expected);
+    }
+    let trade = "grant = 'token-exchange'\ntoken_endpoint = 'https://id.example/token'\n\
+        subject_token = { value = 'c4n4ry' }\n";
+    for (rest, expected) in [
+        (
+            "subject_token_type = 'c4n4ry'",
+            "`subject_token_type` must be a URI",
+        ),
+        (
+            "requested_token_type = 'c4n4ry'",
+            "`requested_token_type` must be a URI",
+        ),
+        (
+            "client_secret = { value = 'c4n4ry' }",
+            "`client_id` is missing",
+        ),
+        (
+            "private_key = { value = 'c4n4ry' }\nprivate_key_algorithm = 'ES256'",
+            "`client_id` is missing",
+        ),
+    ] {
+        assert_refused::<ProviderConfig<OAuth2>>(&format!("{trade}{rest}"), expected);
     }
     let found = "grant = 'refresh-token'\nclient_id = 'id'\nissuer = 'http://c4n4ry.example'";
     assert_refused::<ProviderConfig<OAuth2>>(found, "`issuer` cannot be used: the issuer is not");

@@ -2,12 +2,15 @@
 
 use std::{fmt::Debug, fs, path::PathBuf};
 
+use http_body_util::BodyExt;
+use tokio::sync::mpsc;
 use tower_reauth::{
     Token,
     config::{AuthConfig, Configured, ProviderConfig},
     oauth2::OAuth2,
     provider::BoxProvider,
     test_util::{Seed, SimDressipi, SimImmersve, SimMarketiger, SimOauth, SimVmwareCsp, Simulator},
+    token_client::{Body, HttpTokenClient},
     vendor::{Dressipi, Immersve, Marketiger3D, VmwareCsp},
 };
 
@@ -324,6 +327,70 @@ fn what_a_token_is_for_and_bound_to_gets_into_the_provider() {
         ),
     ] {
         assert_same::<OAuth2>(&format!("{toml}{rest}"), expected);
+    }
+}
+
+/// The parameters of two exchanges, between which `replace` replaces what they are made of.
+async fn asked_twice(toml: &str, replace: impl FnOnce()) -> [Vec<(String, String)>; 2] {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let endpoint = tower::service_fn(move |request: http::Request<Body>| {
+        let tell = tell.clone();
+        async move {
+            let form = request.into_body().collect().await.unwrap().to_bytes();
+            let pairs = form_urlencoded::parse(&form).into_owned();
+            tell.send(pairs.collect()).unwrap();
+            let reply = r#"{"access_token": "a", "token_type": "Bearer", "expires_in": 60}"#;
+            Ok::<_, std::io::Error>(http::Response::new(reply.to_owned()))
+        }
+    });
+    let toml = format!(
+        "vendor = 'oauth2'\ntoken_endpoint = 'https://id.example/token'\n\
+         origins = ['https://api.example']\n{toml}"
+    );
+    let config: AuthConfig = toml::from_str(&toml).unwrap();
+    let builder = config.builder().unwrap();
+    let builder = builder.token_client(HttpTokenClient::over(endpoint));
+    let auth = builder.build().unwrap();
+    auth.handle().refresh().await.unwrap();
+    replace();
+    auth.handle().refresh().await.unwrap();
+    [told.recv().await.unwrap(), told.recv().await.unwrap()]
+}
+
+#[tokio::test]
+async fn each_secret_goes_where_it_belongs_and_is_read_anew_for_each_exchange() {
+    let secrets = Secrets::new();
+    let put = |times: &str| {
+        ["assertion", "proof", "subject"].map(|name| secrets.put(name, &format!("{name}-{times}")))
+    };
+    let [assertion, proof, subject] = put("once");
+    let bearer = format!(
+        "grant = 'jwt-bearer'\nassertion = {{ file = {assertion:?} }}\n\
+         client_assertion = {{ file = {proof:?} }}"
+    );
+    let trade = format!(
+        "grant = 'token-exchange'\nsubject_token = {{ file = {subject:?} }}\nclient_id = 'id'\n\
+         client_secret = {{ file = {proof:?} }}\nclient_auth = 'post'"
+    );
+    let cases: [(&str, [(&str, &str); 2]); 2] = [
+        (
+            &bearer,
+            [("assertion", "assertion"), ("client_assertion", "proof")],
+        ),
+        (
+            &trade,
+            [("subject_token", "subject"), ("client_secret", "proof")],
+        ),
+    ];
+    for (toml, expected) in cases {
+        put("once");
+        let asked = asked_twice(toml, || drop(put("twice"))).await;
+        for (pairs, times) in asked.iter().zip(["once", "twice"]) {
+            for (name, secret) in expected {
+                let pair = (name.to_owned(), format!("{secret}-{times}"));
+                assert!(pairs.contains(&pair), "{pair:?} of {pairs:?}");
+            }
+        }
     }
 }
 

@@ -108,7 +108,7 @@ fn private_key_jwt(
     table: &mut Table,
     secrets: &mut Vec<SecretSource>,
 ) -> Result<ClientAuth, Fault> {
-    use crate::oauth2::{Algorithm, Audience, PrivateKeyJwt, SigningKey};
+    use crate::oauth2::{Algorithm, Audience, PrivateKeyJwt, SigningKey, is_resource};
 
     let algorithms = [
         ("ES256", Algorithm::Es256),
@@ -124,12 +124,16 @@ fn private_key_jwt(
         key = key.key_id(id);
     }
     let auth = PrivateKeyJwt::new(key);
-    let audience = table.text("assertion_audience")?;
-    Ok(ClientAuth::from(match audience.as_deref() {
-        None => auth,
-        Some("token-endpoint") => auth.audience(Audience::TokenEndpoint),
-        Some(other) => auth.audience(Audience::Fixed(other.to_owned())),
-    }))
+    let audience = match table.text("assertion_audience")? {
+        None => Audience::Auto,
+        Some(text) if text == "token-endpoint" => Audience::TokenEndpoint,
+        Some(uri) if is_resource(&uri) => Audience::Fixed(uri),
+        Some(_) => {
+            let reason = "must be \"token-endpoint\", or an absolute URI without a fragment";
+            return Err(table.fault("assertion_audience", reason));
+        }
+    };
+    Ok(auth.audience(audience).into())
 }
 
 #[cfg(not(feature = "jwt"))]

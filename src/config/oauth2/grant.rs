@@ -6,7 +6,7 @@ use crate::{
         secret::SecretSource,
         table::{Fault, Table},
     },
-    oauth2::{OAuth2, Server, Subject},
+    oauth2::{OAuth2, Server, Subject, is_resource},
     provider::Credential,
 };
 
@@ -85,20 +85,34 @@ fn server(table: &mut Table) -> Result<Server, Fault> {
 
 fn subject(table: &mut Table, secrets: &mut Vec<SecretSource>) -> Result<Subject, Fault> {
     let token: Credential = needed_secret(table, "subject_token", secrets)?;
-    let subject = match table.text("subject_token_type")? {
+    let subject = match token_type(table, "subject_token_type")? {
         None => Subject::access_token(token),
         Some(token_type) => Subject::new(token, token_type),
     };
-    Ok(match table.text("requested_token_type")? {
+    Ok(match token_type(table, "requested_token_type")? {
         None => subject,
         Some(token_type) => subject.requesting(token_type),
     })
 }
 
-/// These grants need no client: the server knows by what it gets who asks.
+/// A type of token is a URI (RFC 8693, section 3).
+fn token_type(table: &mut Table, name: &str) -> Result<Option<String>, Fault> {
+    match table.text(name)? {
+        Some(text) if !is_resource(&text) => Err(table.fault(
+            name,
+            format!("must be a URI, such as {:?}", Subject::ACCESS_TOKEN),
+        )),
+        uri => Ok(uri),
+    }
+}
+
+/// These grants need no client, since the server knows by what it gets who asks. One that proves itself has
+/// to say who it is; an assertion says so by itself (RFC 7521, section 4.2).
 fn named(provider: OAuth2, table: &mut Table) -> Result<OAuth2, Fault> {
-    Ok(match table.text("client_id")? {
-        None => provider,
-        Some(id) => provider.client_id(id),
-    })
+    let proves_itself = table.holds("client_secret") || table.holds("private_key");
+    match table.text("client_id")? {
+        Some(id) => Ok(provider.client_id(id)),
+        None if proves_itself => Err(table.missing("client_id")),
+        None => Ok(provider),
+    }
 }
