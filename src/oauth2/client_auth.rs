@@ -64,6 +64,11 @@ impl ClientAuth {
         occasion: &Occasion<'a>,
     ) -> Result<Option<HeaderValue>, ProviderError> {
         let id = occasion.client_id;
+        if id.is_empty() && self.needs_id() {
+            return Err(ProviderError::misconfigured(
+                "a client that proves itself has to say who it is: set `.client_id(..)`",
+            ));
+        }
         if let Self::Basic(secret) = self {
             return wire::basic(id, &secret.look_up()?).map(Some);
         }
@@ -76,9 +81,14 @@ impl ClientAuth {
             Self::Assertion(assertion) => push_assertion(form, assertion.at(occasion.now)?),
             #[cfg(feature = "jwt")]
             Self::PrivateKeyJwt(key) => push_assertion(form, key.sign(occasion)?),
-            Self::Mtls(thumbprint) => check_mtls(id, thumbprint)?,
+            Self::Mtls(thumbprint) => check_mtls(thumbprint)?,
         }
         Ok(None)
+    }
+
+    /// Whether the server cannot tell from the proof whose it is.
+    fn needs_id(&self) -> bool {
+        !matches!(self, Self::None | Self::Assertion(_))
     }
 
     /// Whether a parameter of this name would be a second method beside it.
@@ -119,17 +129,12 @@ fn push_assertion(form: &mut Form<'_>, assertion: Secret) {
     form.push_secret("client_assertion", assertion);
 }
 
-fn check_mtls(client_id: &str, thumbprint: &str) -> Result<(), ProviderError> {
+fn check_mtls(thumbprint: &str) -> Result<(), ProviderError> {
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if thumbprint.len() != 43 || !thumbprint.bytes().all(is_base64url) {
         return Err(ProviderError::misconfigured(
             "the certificate's thumbprint is not a SHA-256 digest in base64url: \
              take that of `ClientCertificate::thumbprint`",
-        ));
-    }
-    if client_id.is_empty() {
-        return Err(ProviderError::misconfigured(
-            "a client with a certificate has to name itself: set its id",
         ));
     }
     Ok(())

@@ -55,7 +55,8 @@ impl OAuth2 {
         }
     }
 
-    /// The client's id, for grants that need none by themselves.
+    /// The client's id, for grants that need none by themselves. A client that proves itself needs one,
+    /// unless it does so by an assertion, which says who it is (RFC 7521, section 4.2).
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = client_id.into();

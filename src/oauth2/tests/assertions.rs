@@ -89,6 +89,31 @@ fn a_client_with_a_certificate_names_itself_and_its_certificate_is_in_the_identi
     }
 }
 
+/// An assertion says by itself who it is about (RFC 7521, section 4.2), and a public client shows what it
+/// trades.
+#[test]
+fn a_client_that_proves_itself_says_who_it_is() {
+    let trade = |auth: ClientAuth| OAuth2::jwt_bearer(ENDPOINT, "a.b.c").client_auth(auth);
+    for nameless in [
+        ClientAuth::Basic("secret".into()),
+        ClientAuth::Post("secret".into()),
+        #[cfg(feature = "jwt")]
+        signed::client(),
+    ] {
+        let outcome = exchange(&trade(nameless), None, &Canned::new(200, SUCCESS));
+        assert!(outcome.request.is_none());
+        let error = outcome.error();
+        assert_eq!(error.kind(), FailureKind::Misconfigured);
+        assert!(error.to_string().contains("`.client_id(..)`"), "{error}");
+    }
+    for named in [
+        ClientAuth::None,
+        ClientAuth::Assertion(Assertion::from("d.e.f")),
+    ] {
+        assert!(form_of(&trade(named)).contains("assertion=a.b.c"));
+    }
+}
+
 #[cfg(feature = "jwt")]
 mod signed {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -100,6 +125,10 @@ mod signed {
     fn key() -> SigningKey {
         let pem = rcgen::KeyPair::generate().expect("a key").serialize_pem();
         SigningKey::pem(Algorithm::Es256, pem).key_id("kid 1")
+    }
+
+    pub(super) fn client() -> ClientAuth {
+        PrivateKeyJwt::new(key()).into()
     }
 
     /// Header and claims.
