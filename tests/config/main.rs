@@ -9,6 +9,7 @@
 mod folder;
 mod forms;
 mod logins;
+mod oauth2;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
