@@ -41,7 +41,8 @@ enum Template {
 /// Each lane has values that are counted apart from those of the others, and all share their bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Headers {
-    lanes: Lanes<OfLane>,
+    /// Not in place: a snapshot is moved about, and copied to be looked after later.
+    lanes: Arc<Lanes<OfLane>>,
     /// What makes the one header more that is another one for each request, where the token is bound
     /// to a key.
     prover: Option<Arc<dyn Prover>>,
@@ -153,7 +154,7 @@ impl Placement {
         };
         let lanes = Lanes::try_new(copy)?;
         Ok(Headers {
-            lanes,
+            lanes: Arc::new(lanes),
             prover: None,
         })
     }
