@@ -13,11 +13,11 @@
 //! time. So there are eight of each, and a thread keeps to one: its lane. The bytes of a token are
 //! there once; what is there eight times are their counts, each on a cache line of its own. A session
 //! takes about three KiB for it.
-//! Two threads that have a clone of the client each make 0.90 to 1.06 times the calls that they make around
-//! a static header, with a median of 0.92; if they clone the client for each request it is 0.87 to 1.05, and
-//! 0.98. One thread alone makes 0.84 to 0.87 (ten runs of the bench `contention`, on a virtual machine of two
-//! cores, 2026-11-27). It goes by how far the cores are from each other: threads around a static header share
-//! its one count, and other runs of that day had 1.1 to 1.4.
+//! Two threads that have a clone of the client each make 0.86 to 1.23 times the calls that they make around
+//! a static header, with a median of 0.92; if they clone the client for each request it is 0.87 to 1.39, and
+//! 0.98. One thread alone has a median of 0.85 (twenty runs of the bench `contention`, on a virtual machine of
+//! two cores, 2026-11-27). It goes by how far the cores are from each other: around a static header they
+//! share its one count.
 //! A header's *name* that was made at run time is counted by the `http` crate, for all lanes at once:
 //! name vendors' headers with `HeaderName::from_static`.
 //!
