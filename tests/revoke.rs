@@ -10,12 +10,27 @@ mod support;
 use http::StatusCode;
 use proof::Proof;
 use support::{Api, Script, get, runtime, secs, send, settle};
+use tokio::task::JoinHandle;
 use tower::{Layer, ServiceExt};
 use tower_reauth::{
-    AuthLayer, Token,
+    AuthLayer, Error, Provider, Token,
     provider::{FixedToken, ProviderError, Reason, Rotation},
     test_util::ManualClock,
 };
+
+/// A vendor that answers when it is told to, and a layer that has its first token, good for half an hour.
+async fn begun(clock: &ManualClock) -> (Script, AuthLayer<Script>) {
+    let script = Script::gated(secs(1800));
+    script.open(1);
+    let layer = script.layer(clock).build().unwrap();
+    layer.handle().token().await.unwrap();
+    (script, layer)
+}
+
+fn revoke<P: Provider>(layer: &AuthLayer<P>) -> JoinHandle<Result<(), Error>> {
+    let handle = layer.handle();
+    tokio::spawn(async move { handle.revoke().await })
+}
 
 #[tokio::test]
 async fn a_revocation_waits_for_the_exchange_and_ends_what_it_brought() {
@@ -40,15 +55,11 @@ async fn a_revocation_waits_for_the_exchange_and_ends_what_it_brought() {
 #[tokio::test]
 async fn requests_go_on_with_a_good_token_while_it_is_being_revoked() {
     let clock = ManualClock::new();
-    let script = Script::gated(secs(1800));
-    script.open(1);
-    let layer = script.layer(&clock).build().unwrap();
+    let (script, layer) = begun(&clock).await;
     let service = layer.layer(Api::accepting_all());
-    assert_eq!(send(&service).await.unwrap(), StatusCode::OK);
     // It is long due, and dies half a minute before it expires.
     clock.advance(secs(1760));
-    let handle = layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let revoking = revoke(&layer);
     settle().await;
     assert_eq!(send(&service).await.unwrap(), StatusCode::OK);
     // One that finds the token dead waits, and begins nothing beside it.
@@ -70,12 +81,8 @@ async fn requests_go_on_with_a_good_token_while_it_is_being_revoked() {
 #[tokio::test]
 async fn a_revocation_that_nobody_waits_for_is_made_all_the_same() {
     let clock = ManualClock::new();
-    let script = Script::gated(secs(1800));
-    script.open(1);
-    let layer = script.layer(&clock).build().unwrap();
-    let handle = layer.handle();
-    handle.token().await.unwrap();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let (script, layer) = begun(&clock).await;
+    let revoking = revoke(&layer);
     settle().await;
     revoking.abort();
     script.open(1);
@@ -110,12 +117,8 @@ async fn a_failed_revocation_is_told_to_who_asked_and_to_nobody_else() {
 #[tokio::test]
 async fn a_login_made_meanwhile_is_not_revoked() {
     let clock = ManualClock::new();
-    let script = Script::gated(secs(1800));
-    script.open(1);
-    let layer = script.layer(&clock).build().unwrap();
-    layer.handle().token().await.unwrap();
-    let handle = layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let (script, layer) = begun(&clock).await;
+    let revoking = revoke(&layer);
     settle().await;
     let login = Token::new("login").with_lifetime(secs(1800));
     layer.handle().replace(login).await.unwrap();
@@ -214,8 +217,7 @@ async fn a_caller_that_has_waited_long_enough_leaves_the_revocation_to_itself() 
     let handle = layer.handle();
     tokio::spawn(async move { handle.token().await });
     settle().await;
-    let handle = layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let revoking = revoke(&layer);
     settle().await;
     clock.advance(secs(31));
     assert!(revoking.await.unwrap().unwrap_err().is_in_progress());
@@ -247,23 +249,16 @@ async fn to_revoke_a_session_twice_takes_nothing_back() {
 #[tokio::test]
 async fn two_who_revoke_a_session_at_once_end_it_once() {
     let clock = ManualClock::new();
-    let script = Script::gated(secs(1800));
-    script.open(1);
-    let layer = script.layer(&clock).build().unwrap();
+    let (script, layer) = begun(&clock).await;
     let service = layer.layer(Api::accepting_all());
-    assert_eq!(send(&service).await.unwrap(), StatusCode::OK);
-    let revoke = || {
-        let handle = layer.handle();
-        tokio::spawn(async move { handle.revoke().await })
-    };
     // It dies half a minute before it expires.
     clock.advance(secs(1760));
-    let first = revoke();
+    let first = revoke(&layer);
     settle().await;
     clock.advance(secs(15));
     let waiting = tokio::spawn(service.clone().oneshot(get()));
     settle().await;
-    let second = revoke();
+    let second = revoke(&layer);
     settle().await;
     script.open(9);
     for revoked in [first, second] {
@@ -280,8 +275,7 @@ async fn a_login_between_two_tries_is_neither_spent_nor_revoked() {
     let seed = Token::from_pair("seed", "refresh");
     let builder = AuthLayer::builder(proof.clone());
     let layer = builder.initial(seed).memory_only().build().unwrap();
-    let handle = layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let revoking = revoke(&layer);
     settle().await;
     let login = Token::from_pair("login", "another");
     layer.handle().replace(login).await.unwrap();
@@ -374,18 +368,14 @@ async fn a_provider_that_panics_at_it_leaves_the_session_as_it_was() {
 #[tokio::test]
 async fn a_failure_is_not_told_as_the_pause_of_another_session() {
     let clock = ManualClock::new();
-    let script = Script::gated(secs(1800));
-    script.open(1);
-    let layer = script.layer(&clock).build().unwrap();
-    layer.handle().token().await.unwrap();
+    let (script, layer) = begun(&clock).await;
     let theirs = layer.with_session("theirs", Token::from_refresh_token("seed"));
     let theirs = theirs.unwrap().handle();
     script.next(|_| Err(ProviderError::throttled(Some(secs(60)))));
     let asking = tokio::spawn(async move { theirs.token().await });
     settle().await;
     script.refuse_revocations_with(ProviderError::misconfigured("no such client"));
-    let handle = layer.handle();
-    let revoking = tokio::spawn(async move { handle.revoke().await });
+    let revoking = revoke(&layer);
     settle().await;
     script.open(2);
     assert!(asking.await.unwrap().unwrap_err().is_throttled());

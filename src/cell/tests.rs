@@ -20,16 +20,7 @@ fn secs(seconds: u64) -> Duration {
 }
 
 fn cell(clock: &ManualClock) -> Arc<Cell> {
-    let profile = Profile::new("test").origins(["https://api.example.com"]);
-    let floor = Arc::new(Floor::new());
-    Arc::new(Cell::new(
-        Arc::new(profile),
-        Arc::new(clock.clone()),
-        floor,
-        Arc::default(),
-        true,
-        false,
-    ))
+    Arc::new(Cell::plain(clock, Arc::new(Floor::new())))
 }
 
 fn token(number: usize) -> Token {

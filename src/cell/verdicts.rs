@@ -44,7 +44,6 @@ mod tests {
     use super::*;
     use crate::{
         cell::{Floor, Look, Need, Ticket},
-        provider::Profile,
         test_util::ManualClock,
         token::Token,
     };
@@ -56,15 +55,7 @@ mod tests {
     }
 
     fn cell(clock: &ManualClock) -> Cell {
-        let profile = Profile::new("test").origins(["https://api.example.com"]);
-        let cell = Cell::new(
-            Arc::new(profile),
-            Arc::new(clock.clone()),
-            Arc::new(Floor::new()),
-            Arc::default(),
-            true,
-            false,
-        );
+        let cell = Cell::plain(clock, Arc::new(Floor::new()));
         cell.adopt(token(0)).unwrap();
         cell
     }

@@ -96,15 +96,7 @@ fn cell() -> Arc<Cell> {
 }
 
 fn cell_at(clock: &ManualClock, floor: Arc<Floor>) -> Arc<Cell> {
-    let profile = Profile::new("model").origins(["https://api.example.com"]);
-    Arc::new(Cell::new(
-        Arc::new(profile),
-        Arc::new(clock.clone()),
-        floor,
-        Arc::default(),
-        true,
-        false,
-    ))
+    Arc::new(Cell::plain(clock, floor))
 }
 
 const fn secs(seconds: u64) -> Duration {

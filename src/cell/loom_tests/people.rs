@@ -18,15 +18,7 @@ impl Transport for NoVendor {
 }
 
 fn cell_of_a_person(clock: &ManualClock) -> Arc<Cell> {
-    let profile = Profile::new("model").origins(["https://api.example.com"]);
-    let cell = Cell::new(
-        Arc::new(profile),
-        Arc::new(clock.clone()),
-        Arc::new(Floor::new()),
-        Arc::default(),
-        true,
-        false,
-    );
+    let cell = Cell::plain(clock, Arc::new(Floor::new()));
     Arc::new(cell.with_login(true))
 }
 

@@ -55,15 +55,7 @@ struct NoVendor;
 impl Pair {
     fn new() -> Self {
         let clock = ManualClock::new();
-        let profile = Profile::new("test").origins(["https://api.example.com"]);
-        let cell = Cell::new(
-            Arc::new(profile),
-            Arc::new(clock.clone()),
-            Arc::new(Floor::new()),
-            Arc::default(),
-            true,
-            false,
-        );
+        let cell = Cell::plain(&clock, Arc::new(Floor::new()));
         Self {
             clock,
             cell: Arc::new(cell),

@@ -3,21 +3,12 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     cell::{Floor, Look, Need, Ticket},
-    provider::Profile,
     test_util::ManualClock,
 };
 
 /// A session whose access token has expired.
 fn cell(clock: &ManualClock) -> Arc<Cell> {
-    let profile = Profile::new("test").origins(["https://api.example.com"]);
-    let cell = Arc::new(Cell::new(
-        Arc::new(profile),
-        Arc::new(clock.clone()),
-        Arc::new(Floor::new()),
-        Arc::default(),
-        true,
-        false,
-    ));
+    let cell = Arc::new(Cell::plain(clock, Arc::new(Floor::new())));
     let lifetime = Duration::from_secs(60);
     cell.adopt(Token::from_pair("access-0", "refresh-0").with_lifetime(lifetime))
         .unwrap();
