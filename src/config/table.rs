@@ -26,6 +26,12 @@ pub(super) struct Fault {
     reason: String,
 }
 
+/// The name of one of `choices`.
+pub(super) fn name_of<T: PartialEq>(choices: &[(&'static str, T)], meaning: &T) -> &'static str {
+    let named = choices.iter().find(|(_, choice)| choice == meaning);
+    named.map_or("", |(name, _)| name)
+}
+
 /// Reads what `T` is made of; the way in of every `Deserialize` here.
 pub(super) fn read<'de, D: Deserializer<'de>, T>(
     deserializer: D,

@@ -4,12 +4,12 @@ use super::needed_secret;
 use crate::{
     config::{
         secret::SecretSource,
-        table::{Fault, Table},
+        table::{Fault, Table, name_of},
     },
     oauth2::{Assertion, ClientAuth},
 };
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Method {
     None,
     Basic,
@@ -57,14 +57,14 @@ pub(super) fn read(
     match (method.proof(), proof) {
         (Some(needed), None) => return Err(table.missing(needed)),
         (needed, Some((given, _))) if needed != Some(*given) => {
-            let name = method.name();
+            let name = name_of(&METHODS, &method);
             let reason = format!("is {name:?}, and there is a `{given}`: leave one out");
             return Err(table.fault("client_auth", reason));
         }
         (None, None) if needs_proof => return Err(table.missing("client_secret")),
         _ => {}
     }
-    if !matches!(method, Method::PrivateKeyJwt) {
+    if method != Method::PrivateKeyJwt {
         for field in OF_A_KEY {
             table.refuse(field, "is there for a `private_key` only")?;
         }
@@ -89,16 +89,6 @@ impl Method {
             Self::Basic | Self::Post => Some("client_secret"),
             Self::Assertion => Some("client_assertion"),
             Self::PrivateKeyJwt => Some("private_key"),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Basic => "basic",
-            Self::Post => "post",
-            Self::Assertion => "assertion",
-            Self::PrivateKeyJwt => "private-key-jwt",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::needed_secret;
 use crate::{
     config::{
         secret::SecretSource,
-        table::{Fault, Table},
+        table::{Fault, Table, name_of},
     },
     oauth2::{OAuth2, Server, Subject, is_resource},
     provider::Credential,
@@ -18,16 +18,19 @@ enum Grant {
     TokenExchange,
 }
 
-/// Fields of one grant, each with its name.
-const OWN: [(&str, Grant, &str); 4] = [
-    ("assertion", Grant::JwtBearer, "jwt-bearer"),
-    ("subject_token", Grant::TokenExchange, "token-exchange"),
-    ("subject_token_type", Grant::TokenExchange, "token-exchange"),
-    (
-        "requested_token_type",
-        Grant::TokenExchange,
-        "token-exchange",
-    ),
+const GRANTS: [(&str, Grant); 4] = [
+    ("client-credentials", Grant::ClientCredentials),
+    ("refresh-token", Grant::RefreshToken),
+    ("jwt-bearer", Grant::JwtBearer),
+    ("token-exchange", Grant::TokenExchange),
+];
+
+/// Fields of one grant.
+const OWN: [(&str, Grant); 4] = [
+    ("assertion", Grant::JwtBearer),
+    ("subject_token", Grant::TokenExchange),
+    ("subject_token_type", Grant::TokenExchange),
+    ("requested_token_type", Grant::TokenExchange),
 ];
 
 /// A provider with its server, its grant, and its client's id. Whether its client has to prove who it is.
@@ -35,16 +38,11 @@ pub(super) fn read(
     table: &mut Table,
     secrets: &mut Vec<SecretSource>,
 ) -> Result<(OAuth2, bool), Fault> {
-    let grants = [
-        ("client-credentials", Grant::ClientCredentials),
-        ("refresh-token", Grant::RefreshToken),
-        ("jwt-bearer", Grant::JwtBearer),
-        ("token-exchange", Grant::TokenExchange),
-    ];
-    let grant = table.choice("grant", &grants)?;
+    let grant = table.choice("grant", &GRANTS)?;
     let grant = grant.ok_or_else(|| table.missing("grant"))?;
-    for (field, owner, name) in OWN {
+    for (field, owner) in OWN {
         if grant != owner {
+            let name = name_of(&GRANTS, &owner);
             table.refuse(field, format!("is there for the grant {name:?} only"))?;
         }
     }
