@@ -178,14 +178,6 @@ impl Cell {
         }
     }
 
-    /// A session of a plain vendor without a store, whose provider cannot log in.
-    #[cfg(test)]
-    fn plain(clock: &crate::test_util::ManualClock, floor: Arc<Floor>) -> Self {
-        let profile = Profile::new("test").origins(["https://api.example.com"]);
-        let clock = Arc::new(clock.clone());
-        Self::new(Arc::new(profile), clock, floor, Arc::default(), true, false)
-    }
-
     /// The current snapshot, without a lock.
     #[inline]
     pub(crate) fn load(&self) -> impl std::ops::Deref<Target = Arc<Snapshot>> + use<> {

@@ -19,6 +19,15 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+impl Cell {
+    /// A session of a plain vendor without a store, whose provider cannot log in.
+    pub(super) fn plain(clock: &ManualClock, floor: Arc<Floor>) -> Self {
+        let profile = Profile::new("test").origins(["https://api.example.com"]);
+        let clock = Arc::new(clock.clone());
+        Self::new(Arc::new(profile), clock, floor, Arc::default(), true, false)
+    }
+}
+
 fn cell(clock: &ManualClock) -> Arc<Cell> {
     Arc::new(Cell::plain(clock, Arc::new(Floor::new())))
 }
