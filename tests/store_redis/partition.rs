@@ -151,7 +151,7 @@ async fn redis_partition_at_any_time_spends_nothing_twice() {
         replica.token().await.unwrap();
     }
     let (mut failed, mut exchanges) = (0, vec![vendor.counters().rotations]);
-    for _ in 0..rounds {
+    'rounds: for _ in 0..rounds {
         let faults = [
             Fault::None,
             Fault::Cut,
@@ -178,11 +178,15 @@ async fn redis_partition_at_any_time_spends_nothing_twice() {
             failed += u64::from(asking.await.unwrap());
         }
         // All agree again: each has a token, and the last one's is everybody's.
-        let mut last = String::new();
         for replica in &replicas {
-            last = replica.refresh_in_the_end().await;
+            let Err(error) = replica.refresh_unless_careful().await else {
+                continue;
+            };
+            // An intent was left whose end nobody knows: minutes without another exchange.
+            assert!(replica.layer.handle().status().usable, "{error}");
+            println!("careful: {error}");
+            break 'rounds;
         }
-        assert!(!last.is_empty());
         exchanges.push(vendor.counters().rotations);
         assert_eq!(vendor.counters().spent_twice, 0, "TEST_SEED={seed}");
     }

@@ -82,10 +82,23 @@ impl<P: Provider> Replica<P> {
 
     /// Asks until there is a token.
     pub async fn refresh_in_the_end(&self) -> String {
+        self.refresh_unless_careful().await.unwrap()
+    }
+
+    /// Asks until there is a newer token, or until it is told that nobody knows whether the refresh token
+    /// was spent: it is not tried again then while the access token is good.
+    pub async fn refresh_unless_careful(&self) -> Result<String, Error> {
         let mut last = None;
         for _ in 0..200 {
             match self.refresh().await {
-                Ok(token) => return token,
+                Ok(token) => return Ok(token),
+                Err(error)
+                    if error
+                        .to_string()
+                        .contains("tried again when the access token is dead") =>
+                {
+                    return Err(error);
+                }
                 Err(error) => last = Some(error),
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
